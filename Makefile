@@ -1,0 +1,39 @@
+# `make` lists the targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -Eeuo pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+.PHONY: help install build check format test up down clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
+
+node_modules/.package-lock.json: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+install: node_modules/.package-lock.json ## install the npm packages
+
+build: install ## compile TypeScript into dist
+	@rm -rf dist && node node_modules/ts7/bin/tsc -p .
+
+check: build ## types, lint, format, import rules
+	node_modules/.bin/oxlint --type-aware src test
+	node_modules/.bin/biome format src test
+	node dist/test/support/import-rules.js
+
+format: install ## rewrite the sources in the house format
+	node_modules/.bin/biome format --write src test
+
+test: build ## start real servers, run the tests, stop the servers
+	node dist/test/support/run-tests.js
+
+up: build ## start MariaDB, PostgreSQL and S3 for a person; then: . .run/env
+	node dist/test/support/up.js
+
+down: build ## stop what `make up` started
+	node dist/test/support/down.js
+
+clean: ## remove what was built
+	rm -rf dist .run

@@ -1,0 +1,174 @@
+/**
+ * The only file that touches argv, the environment, signals and the exit status.
+ *
+ * The status is 70 until the command has proven success: a stream that stalls with nothing left in the
+ * event loop would otherwise end a Node process with 0 (reference/reliability.md section 0).
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { Failure, codeOf, systemCode } from '../errors.js';
+import { COMMON_FLAGS, type Command, type CommandSet, type Invocation } from './command.js';
+import { closest, parseFlags, type Parsed } from './flags.js';
+import { commandHelp, setHelp } from './help.js';
+import { Words } from './stderr.js';
+
+type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
+
+/** How long clean-up may take after the first signal before the process dies anyway. */
+const CLEANUP_MS = 5_000;
+
+/** How long open handles may keep a finished process alive. */
+const LINGER_MS = 1_000;
+
+/** Runs a program from the first word to the exit status; never rejects. */
+export async function main(program: string, load: () => Promise<Command | CommandSet>): Promise<void> {
+  process.exitCode = 70;
+  const argv = process.argv.slice(2);
+  process.title = program;
+  // Without a listener SIGUSR1 opens a debugger port (reference/reliability.md section 3).
+  process.on('SIGUSR1', () => {});
+  let words = new Words(program, writeStderr, 1);
+  const signals = new Signals(() => words);
+  const settled = keepAlive();
+  try {
+    const chosen = choose(program, await load(), argv);
+    if ('help' in chosen) return await finish(0, chosen.help);
+    const { command, name } = chosen;
+    const parsed = parseFlags(chosen.words, [...command.flags, ...COMMON_FLAGS], process.env);
+    if (parsed.flags.on('help')) return await finish(0, commandHelp(name, command));
+    if (parsed.flags.on('version')) return await finish(0, `${program} (tablepipe) ${version()}\n`);
+    words = new Words(program, writeStderr, verbosity(parsed));
+    await command.run(invocation(program, parsed, words, signals.signal));
+    process.exitCode = 0;
+  } catch (error) {
+    const failure = signals.reason(error) ?? readerLeft(error) ?? error;
+    const silent = failure instanceof Failure && failure.kind === 'reader-left';
+    if (!silent && !signals.received) words.fail(failure);
+    process.exitCode = codeOf(failure);
+  } finally {
+    clearInterval(settled);
+    signals.end();
+    leaveSoon();
+  }
+}
+
+type Chosen = { command: Command; name: string; words: readonly string[] } | { help: string };
+
+function choose(program: string, loaded: Command | CommandSet, argv: readonly string[]): Chosen {
+  if (!('verbs' in loaded)) return { command: loaded, name: program, words: argv };
+  const [verb, ...rest] = argv;
+  if (verb === '--help' || verb === '-h' || verb === 'help') return { help: setHelp(program, loaded) };
+  if (verb === '--version') return { help: `${program} (tablepipe) ${version()}\n` };
+  const verbs = Object.keys(loaded.verbs);
+  const command = verb === undefined ? undefined : loaded.verbs[verb];
+  if (command) return { command, name: `${program} ${verb}`, words: rest };
+  const near = verb === undefined ? undefined : closest(verb, verbs);
+  throw new Failure('usage', verb === undefined ? `${program} needs a command` : `unknown command ${verb}`, {
+    hint: near ? `Did you mean ${near}?` : `Commands: ${verbs.join(', ')}.`,
+  });
+}
+
+function invocation(program: string, parsed: Parsed, words: Words, signal: AbortSignal): Invocation {
+  return {
+    operands: parsed.operands,
+    flags: parsed.flags,
+    env: process.env,
+    words,
+    signal,
+    runId: parsed.flags.text('run-id') ?? randomBytes(8).toString('hex'),
+    agent: `${program}/${version()}`,
+  };
+}
+
+function verbosity(parsed: Parsed): number {
+  if (parsed.flags.on('debug')) return 3;
+  if (parsed.flags.on('verbose')) return 2;
+  return parsed.flags.on('quiet') ? 0 : 1;
+}
+
+let packageVersion: string | undefined;
+
+function version(): string {
+  packageVersion ??= (
+    JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+  ).version;
+  return packageVersion;
+}
+
+async function finish(code: number, text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) =>
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve())),
+  );
+  process.exitCode = code;
+}
+
+function writeStderr(line: string): void {
+  process.stderr.write(line);
+}
+
+/** A closed stdout, wherever in the pipeline it was noticed. */
+function readerLeft(error: unknown): Failure | undefined {
+  if (error instanceof Failure && error.kind === 'reader-left') return error;
+  return systemCode(error) === 'EPIPE' && /write/.test(String((error as { syscall?: string }).syscall ?? ''))
+    ? new Failure('reader-left', 'the reader of stdout went away', { cause: error })
+    : undefined;
+}
+
+/** While the command runs, the process must not end because the event loop looks empty for a moment. */
+function keepAlive(): NodeJS.Timeout {
+  process.on('uncaughtException', (error) => {
+    const closed = systemCode(error) === 'EPIPE';
+    if (!closed) process.stderr.write(`unexpected: ${error.stack ?? String(error)}\n`);
+    process.exit(closed ? 141 : 70);
+  });
+  return setInterval(() => {}, 1 << 30);
+}
+
+/** Everything is written and awaited; a socket that does not close must not hold the process. */
+function leaveSoon(): void {
+  setTimeout(() => process.exit(), LINGER_MS).unref();
+}
+
+/** First signal: stop and clean up. Second: die. Either way the process ends by that signal, as shells expect. */
+class Signals {
+  received: Signal | undefined;
+  private readonly controller = new AbortController();
+  private readonly listeners = new Map<Signal, () => void>();
+
+  constructor(words: () => Words) {
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      const onSignal = (): void => {
+        if (this.received) return this.die(name);
+        this.received = name;
+        words().note(name === 'SIGINT' ? 'stopping; Ctrl-C again to quit at once' : `stopping on ${name}`);
+        this.controller.abort(new Failure('truncated', `stopped by ${name}`, { code: signalCode(name) }));
+        setTimeout(() => this.die(name), CLEANUP_MS).unref();
+      };
+      this.listeners.set(name, onSignal);
+      process.on(name, onSignal);
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  reason(_error: unknown): Failure | undefined {
+    return this.received ? (this.controller.signal.reason as Failure) : undefined;
+  }
+
+  /** Called when the command is over: dies by the signal if one came, so that make and bash see it. */
+  end(): void {
+    if (this.received) this.die(this.received);
+    for (const [name, listener] of this.listeners) process.off(name, listener);
+  }
+
+  private die(name: Signal): void {
+    process.removeAllListeners(name);
+    process.kill(process.pid, name);
+  }
+}
+
+function signalCode(name: Signal): number {
+  return { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[name];
+}

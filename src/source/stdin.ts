@@ -1,0 +1,27 @@
+/** Standard input as a source of bytes. */
+import { Failure } from '../errors.js';
+import type { Source } from '../stage.js';
+
+/** True when a person sits at standard input. */
+export function stdinIsTerminal(): boolean {
+  return process.stdin.isTTY === true;
+}
+
+/** Bytes as they arrive, at most 64 KiB a chunk. A terminal is refused (64): nobody types a Parquet file. */
+export function stdinBytes(expected: string): Source<Uint8Array> {
+  return async function* read(signal) {
+    if (stdinIsTerminal()) {
+      throw new Failure('usage', `stdin is a terminal; ${expected} expected`, {
+        hint: 'Pipe something in, or see --help.',
+      });
+    }
+    const stop = (): void => void process.stdin.destroy();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      yield* process.stdin as AsyncIterable<Uint8Array>;
+    } finally {
+      signal.removeEventListener('abort', stop);
+      process.stdin.destroy();
+    }
+  };
+}
