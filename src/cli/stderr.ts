@@ -86,7 +86,7 @@ export function causes(error: unknown): string {
   const seen: string[] = [];
   for (let at: unknown = error; at !== undefined && at !== null && seen.length < 5; at = (at as Error).cause) {
     const code = systemCode(at);
-    const message = at instanceof Error ? at.message || at.name : String(at);
+    const message = at instanceof Error ? at.message || at.name : typeof at === 'string' ? at : JSON.stringify(at);
     const text = code && !message.includes(code) ? `${message} [${code}]` : message;
     if (!seen.includes(text)) seen.push(text);
   }
