@@ -1,0 +1,115 @@
+/**
+ * Arrow IPC messages as bytes: schema, record batch, end of stream, and the end record that follows it.
+ * The end record is a second Arrow stream of one row; after an aborted stream it comes without the
+ * end-of-stream marker before it. Framing: reference/arrow-parquet.md 1.1.
+ */
+import {
+  Field,
+  type RecordBatch,
+  RecordBatch as Batch,
+  RecordBatchReader,
+  Schema,
+  Struct,
+  Utf8,
+  makeData,
+  vectorFromArray,
+} from 'apache-arrow';
+import { Message } from 'apache-arrow/ipc/metadata/message';
+import * as metadata from 'apache-arrow/ipc/metadata/message';
+import { VectorAssembler } from 'apache-arrow/visitor/vectorassembler';
+import { type EndRecord, checkedEndRecord } from '../end-record.js';
+import { Failure } from '../errors.js';
+
+/** The marker that closes an Arrow stream: a continuation word and a zero length. */
+export const ARROW_END = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0);
+
+const END_COLUMN = '_tablepipe_end';
+
+/** A schema message. */
+export function schemaBytes(schema: Schema): Uint8Array {
+  return framed(Message.encode(Message.from(schema)), []);
+}
+
+/** A record batch message, copied into one buffer: the column buffers may be reused afterwards. */
+export function batchBytes(batch: RecordBatch): Uint8Array {
+  const { byteLength, nodes, bufferRegions, buffers, variadicBufferCounts } = VectorAssembler.assemble(batch);
+  const header = new metadata.RecordBatch(batch.numRows, nodes, bufferRegions, null, variadicBufferCounts);
+  return framed(Message.encode(Message.from(header, byteLength)), buffers);
+}
+
+/** Prefix, metadata padded to eight bytes, body with every buffer padded to eight bytes. */
+function framed(message: Uint8Array, buffers: readonly ArrayBufferView[]): Uint8Array {
+  const metadataBytes = (message.length + 7) & ~7;
+  const bodyBytes = buffers.reduce((sum, buffer) => sum + ((buffer.byteLength + 7) & ~7), 0);
+  const bytes = new Uint8Array(8 + metadataBytes + bodyBytes);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, -1, true);
+  view.setInt32(4, metadataBytes, true);
+  bytes.set(message, 8);
+  let at = 8 + metadataBytes;
+  for (const buffer of buffers) {
+    bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength), at);
+    at += (buffer.byteLength + 7) & ~7;
+  }
+  return bytes;
+}
+
+/** What closes a stream: the marker, when it is complete, and the end record. */
+export function endBytes(record: EndRecord): Uint8Array {
+  const schema = new Schema([new Field(END_COLUMN, new Utf8(), false)]);
+  const value = vectorFromArray([JSON.stringify(record)], new Utf8()).data[0];
+  if (!value) throw new Error('one row gives one chunk');
+  const row = makeData({ type: new Struct(schema.fields), length: 1, nullCount: 0, children: [value] });
+  const parts = [schemaBytes(schema), batchBytes(new Batch(schema, row) as unknown as RecordBatch), ARROW_END];
+  if (record.status === 'complete') parts.unshift(ARROW_END);
+  return joined(parts);
+}
+
+/** True when a schema message opens an end record. */
+export function isEndSchema(frame: Uint8Array): boolean {
+  const fields = schemaOf(frame).fields;
+  return fields.length === 1 && fields[0]?.name === END_COLUMN;
+}
+
+/** The end record in the two messages that follow its schema. */
+export function endRecordOf(schemaFrame: Uint8Array, batchFrame: Uint8Array): EndRecord {
+  let text: unknown;
+  try {
+    text = decodeBatch(schemaFrame, batchFrame).getChildAt(0)?.get(0);
+  } catch (cause) {
+    throw new Failure('data', 'the end record of the Arrow stream is damaged', { cause });
+  }
+  try {
+    return checkedEndRecord(JSON.parse(String(text)));
+  } catch (cause) {
+    throw new Failure('data', 'the end record of the Arrow stream is damaged', { cause });
+  }
+}
+
+/** The schema in a schema message; 65 when it cannot be read. */
+export function schemaOf(frame: Uint8Array): Schema {
+  try {
+    const reader = RecordBatchReader.from([frame, ARROW_END]);
+    reader.open();
+    return reader.schema;
+  } catch (cause) {
+    throw new Failure('data', 'the schema of the Arrow stream is damaged', { cause });
+  }
+}
+
+/** A record batch message as columns; the columns point into `batchFrame`. */
+export function decodeBatch(schemaFrame: Uint8Array, batchFrame: Uint8Array): RecordBatch {
+  for (const batch of RecordBatchReader.from([schemaFrame, batchFrame, ARROW_END])) return batch as RecordBatch;
+  throw new Failure('data', 'a record batch of the Arrow stream is damaged');
+}
+
+/** The parts as one buffer. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
