@@ -100,9 +100,8 @@ async function* ndjsonValues(input: AsyncIterable<Uint8Array>): AsyncGenerator<R
     }
   } catch (error) {
     if (source.errored && source.errored !== error) throw source.errored;
-    if (error instanceof SyntaxError || /JSON/.test(String(error))) {
-      throw new Failure('data', 'a receipt line is not valid JSON', { hint: 'It may have been cut.', cause: error });
-    }
+    if (/parse row|JSON/.test(String(error)))
+      throw new Failure('data', 'a receipt line is not valid JSON; it may have been cut');
     throw error;
   } finally {
     source.destroy();

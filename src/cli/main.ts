@@ -5,12 +5,12 @@
  * event loop would otherwise end a Node process with 0 (reference/reliability.md section 0).
  */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeSync } from 'node:fs';
 import { Failure, codeOf, systemCode } from '../errors.js';
 import { COMMON_FLAGS, type Command, type CommandSet, type Invocation } from './command.js';
 import { closest, parseFlags, type Parsed } from './flags.js';
 import { commandHelp, setHelp } from './help.js';
-import { Words } from './stderr.js';
+import { Words, redactUrls } from './stderr.js';
 
 type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 
@@ -29,7 +29,7 @@ export async function main(program: string, load: () => Promise<Command | Comman
   process.on('SIGUSR1', () => {});
   let words = new Words(program, writeStderr, 1);
   const signals = new Signals(() => words);
-  const settled = keepAlive();
+  const settled = watchTheEnd(program);
   try {
     const chosen = choose(program, await load(), argv);
     if ('help' in chosen) return await finish(0, chosen.help);
@@ -41,12 +41,12 @@ export async function main(program: string, load: () => Promise<Command | Comman
     await command.run(invocation(program, parsed, words, signals.signal));
     process.exitCode = 0;
   } catch (error) {
-    const failure = signals.reason(error) ?? readerLeft(error) ?? error;
+    const failure = signals.reason ?? readerLeft(error) ?? error;
     const silent = failure instanceof Failure && failure.kind === 'reader-left';
     if (!silent && !signals.received) words.fail(failure);
     process.exitCode = codeOf(failure);
   } finally {
-    clearInterval(settled);
+    settled();
     signals.end();
     leaveSoon();
   }
@@ -114,14 +114,25 @@ function readerLeft(error: unknown): Failure | undefined {
     : undefined;
 }
 
-/** While the command runs, the process must not end because the event loop looks empty for a moment. */
-function keepAlive(): NodeJS.Timeout {
+/**
+ * Names the two ways a process can end without its command having ended: an exception nobody caught, and
+ * an event loop with nothing left in it because a stream stalled. Returns what to call when the command ended.
+ */
+function watchTheEnd(program: string): () => void {
   process.on('uncaughtException', (error) => {
     const closed = systemCode(error) === 'EPIPE';
-    if (!closed) process.stderr.write(`unexpected: ${error.stack ?? String(error)}\n`);
+    if (!closed) writeSync(2, `${program}: unexpected: ${redactUrls(error.stack ?? String(error))}\n`);
     process.exit(closed ? 141 : 70);
   });
-  return setInterval(() => {}, 1 << 30);
+  const ended = (): void => {
+    process.exitCode = 70;
+    writeSync(
+      2,
+      `${program}: error[70 SOFTWARE]: ended without finishing; please report it. Running the same line again is safe.\n`,
+    );
+  };
+  process.once('exit', ended);
+  return () => process.off('exit', ended);
 }
 
 /** Everything is written and awaited; a socket that does not close must not hold the process. */
@@ -153,7 +164,7 @@ class Signals {
     return this.controller.signal;
   }
 
-  reason(_error: unknown): Failure | undefined {
+  get reason(): Failure | undefined {
     return this.received ? (this.controller.signal.reason as Failure) : undefined;
   }
 
