@@ -7,6 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeSync } from 'node:fs';
 import { Failure, codeOf, systemCode } from '../errors.js';
+import { FAILPOINT_VARIABLE, armFailpoints } from '../failpoint.js';
 import { COMMON_FLAGS, type Command, type CommandSet, type Invocation } from './command.js';
 import { closest, parseFlags, type Parsed } from './flags.js';
 import { commandHelp, setHelp } from './help.js';
@@ -38,6 +39,7 @@ export async function main(program: string, load: () => Promise<Command | Comman
     if (parsed.flags.on('help')) return await finish(0, commandHelp(name, command));
     if (parsed.flags.on('version')) return await finish(0, `${program} (tablepipe) ${version()}\n`);
     words = new Words(program, writeStderr, verbosity(parsed));
+    armFailpoints(process.env[FAILPOINT_VARIABLE], { kill: (signal) => process.kill(process.pid, signal) });
     await command.run(invocation(program, parsed, words, signals.signal));
     process.exitCode = 0;
   } catch (error) {
