@@ -24,7 +24,6 @@ export const FAILPOINTS = [
   's3-put.after-complete',
   's3-put.before-receipt',
   'wm.before-create',
-  'wm.create-sent',
   'wm.after-create',
   'wm.after-hint',
   'wm.before-print',

@@ -1,0 +1,53 @@
+/** The watermark store a command line names, opened: for `wm` and for every program that reads or adds to a chain. */
+import { hostname } from 'node:os';
+import { Failure } from '../errors.js';
+import type { Flag } from '../cli/flags.js';
+import type { Invocation } from '../cli/command.js';
+import { connectS3 } from '../connect/s3.js';
+import { parseLocation } from '../location.js';
+import { type Chain, openChain } from '../watermark/chain.js';
+import type { WatermarkStore } from '../watermark/store.js';
+
+export const STORE_FLAGS: readonly Flag[] = [
+  {
+    name: 'store',
+    value: 'URL',
+    env: ['TABLEPIPE_WM_STORE'],
+    help: 'where the watermark chains are: s3://bucket/prefix/ or file:///directory/',
+  },
+  {
+    name: 'endpoint-url',
+    value: 'URL',
+    env: ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
+    help: 'S3 endpoint, for stores other than AWS',
+  },
+];
+
+/** Opens the store named by `--store` or TABLEPIPE_WM_STORE; 64 without one. Contacts nothing. */
+export async function openStore({ flags, env }: Invocation): Promise<WatermarkStore> {
+  const text = flags.text('store');
+  if (text === undefined) {
+    throw new Failure('usage', 'no watermark store given', {
+      hint: 'Add --store s3://bucket/watermarks/ or file:///directory/, or set TABLEPIPE_WM_STORE.',
+    });
+  }
+  const location = parseLocation(text.endsWith('/') ? text : `${text}/`);
+  if (location.scheme === 'file') {
+    const { FileStore } = await import('../watermark/file-store.js');
+    return new FileStore(location.path);
+  }
+  const { S3Store } = await import('../watermark/s3-store.js');
+  const endpoint = flags.text('endpoint-url');
+  const client = await connectS3(env, endpoint === undefined ? {} : { endpoint });
+  return new S3Store(client, location.bucket, location.key);
+}
+
+/** Opens the chain of a table. */
+export function openTableChain(store: WatermarkStore, table: string, invocation: Invocation): Chain {
+  return openChain(store, table, { by: writer(invocation), signal: invocation.signal });
+}
+
+/** Who writes: `program/version@host`. */
+export function writer({ agent }: Invocation): string {
+  return `${agent}@${hostname()}`;
+}

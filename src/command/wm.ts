@@ -1,0 +1,19 @@
+/** `wm`: the watermark chain of a table. Each verb is a file of its own. */
+import type { CommandSet } from '../cli/command.js';
+import advance from './wm/advance.js';
+import get from './wm/get.js';
+import { diff, history } from './wm/history.js';
+import list from './wm/list.js';
+import { loaded, pending } from './wm/pending.js';
+import { forceReset, reset, restore } from './wm/reset.js';
+import set from './wm/set.js';
+
+export default {
+  summary: 'the watermark chain: what was extracted, stored and loaded',
+  examples: [
+    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
+    'wm list',
+    'wm history shop.orders',
+  ],
+  verbs: { get, set, list, history, diff, advance, pending, loaded, reset, 'force-reset': forceReset, restore },
+} satisfies CommandSet;

@@ -1,0 +1,59 @@
+/** What an error of the S3 client means for the caller: one table for every program that talks to S3. */
+import { Failure, systemCode } from './errors.js';
+
+interface S3Error {
+  name?: string;
+  $metadata?: { httpStatusCode?: number };
+  $response?: { headers?: Record<string, string> };
+}
+
+/** The HTTP status of an S3 error, or undefined when no answer arrived. */
+export function httpStatus(error: unknown): number | undefined {
+  return (error as S3Error | undefined)?.$metadata?.httpStatusCode;
+}
+
+/** True for the answer "there is no such key". */
+export function isAbsent(error: unknown): boolean {
+  return httpStatus(error) === 404 && (error as S3Error).name !== 'NoSuchBucket';
+}
+
+/** True for the answer "the condition of this write does not hold": someone was first. */
+export function isTaken(error: unknown): boolean {
+  return httpStatus(error) === 412 || (error as S3Error | undefined)?.name === 'PreconditionFailed';
+}
+
+const WITHOUT_ANSWER = /timeout|socket|network|EPIPE|ECONN|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|aborted/i;
+
+/**
+ * Turns an S3 error into a Failure: 77 denied, 78 wrong bucket, region or endpoint, 75 for whatever may pass
+ * (throttling, 5xx, 409, no answer), 76 for anything else. A Failure is handed through.
+ */
+export function s3Failure(error: unknown, doing: string, url: string, action: string): Failure {
+  if (error instanceof Failure) return error;
+  const status = httpStatus(error);
+  const { name = '' } = (error ?? {}) as S3Error;
+  const message = `${doing} ${url}`;
+  if (name === 'NoSuchBucket') return new Failure('config', `${message}: there is no such bucket`, { cause: error });
+  if (name === 'CredentialsProviderError') {
+    return new Failure('denied', `${message}: no AWS credentials were found`, {
+      cause: error,
+      hint: 'Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+    });
+  }
+  if (status === 401 || status === 403) {
+    const hint = `Allow ${action} on ${url}, or check which credentials are in use.`;
+    return new Failure('denied', `${message}: ${name || 'access denied'}`, { cause: error, hint });
+  }
+  if (status === 301 || status === 307 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
+    const region = (error as S3Error).$response?.headers?.['x-amz-bucket-region'];
+    const hint = region ? `Set AWS_REGION=${region}.` : 'Set AWS_REGION to the region of the bucket.';
+    return new Failure('config', `${message}: the bucket is in another region`, { cause: error, hint });
+  }
+  const passing = status === 408 || status === 409 || status === 429 || (status !== undefined && status >= 500);
+  const silent = WITHOUT_ANSWER.test(`${name} ${systemCode(error)} ${(error as Error | undefined)?.message}`);
+  if (passing || status === undefined || silent) {
+    const what = status === undefined ? 'no answer' : `${name} (${status})`;
+    return new Failure('temporary', `${message}: ${what}`, { cause: error });
+  }
+  return new Failure('protocol', `${message}: unexpected answer ${name} (${status})`, { cause: error });
+}

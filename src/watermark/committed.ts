@@ -1,0 +1,59 @@
+/** Recognising what the chain already holds: the same receipts delivered twice are passed on, not stored twice. */
+import { Failure } from '../errors.js';
+import type { Receipt } from '../receipt.js';
+import type { Chain } from './chain.js';
+import type { Generation } from './generation.js';
+
+/** Generations looked through, newest first, for a receipt; older ones are taken for unknown. */
+const LOOK_BACK = 1000;
+
+/** A reset or a move by hand: what was stored before it does not count as done after it. */
+const BARRIERS = new Set(['reset', 'force-reset', 'set', 'restored', 'imported', 'rebuilt']);
+
+/** The generation that holds a receipt (same object, same content), or undefined. One request per generation. */
+export async function findCommitted(
+  chain: Chain,
+  receipt: Receipt,
+  newest: Generation | undefined,
+): Promise<number | undefined> {
+  for await (const doc of newestFirst(chain, newest)) {
+    if (doc.receipts.some((one) => sameObject(one, receipt))) return doc.generation;
+  }
+  return undefined;
+}
+
+/** The newest stored generation, if it is a snapshot of exactly these objects. */
+export async function findSnapshot(
+  chain: Chain,
+  receipts: readonly Receipt[],
+  newest: Generation | undefined,
+): Promise<number | undefined> {
+  for await (const doc of newestFirst(chain, newest)) {
+    if (doc.kind !== 'stored' || doc.receipts.length === 0) continue;
+    const same =
+      doc.receipts.length === receipts.length && doc.receipts.every((one, i) => sameObject(one, receipts[i]));
+    return same && doc.read === 'snapshot' ? doc.generation : undefined;
+  }
+  return undefined;
+}
+
+async function* newestFirst(chain: Chain, newest: Generation | undefined): AsyncGenerator<Generation> {
+  let doc = newest;
+  for (let seen = 0; doc && !BARRIERS.has(doc.kind) && seen < LOOK_BACK; seen += 1) {
+    yield doc;
+    doc = doc.generation > 1 ? await unlessPruned(chain, doc.generation - 1) : undefined;
+  }
+}
+
+async function unlessPruned(chain: Chain, generation: number): Promise<Generation | undefined> {
+  try {
+    return (await chain.generation(generation)).doc;
+  } catch (error) {
+    if (error instanceof Failure && error.kind === 'no-input') return undefined;
+    throw error;
+  }
+}
+
+function sameObject(a: Receipt, b: Receipt | undefined): boolean {
+  return a.url === b?.url && a.crc32 === b.crc32 && a.bytes === b.bytes;
+}

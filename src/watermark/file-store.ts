@@ -1,0 +1,152 @@
+/**
+ * A store in a directory. A file appears under its name complete or not at all: temporary file, fsync,
+ * `link()` (which fails when the name exists; `rename` would overwrite), fsync of the directory
+ * (reference/reliability.md section 3, "fs.link() as create-if-absent").
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Failure, fileFailure, systemCode } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import { type Created, type Entry, FILE_BYTES, type WatermarkStore } from './store.js';
+
+/** Names of temporary files; a killed writer leaves one behind, and nobody reads them. */
+export const TEMPORARY = '.tmp-';
+
+export class FileStore implements WatermarkStore {
+  readonly url: string;
+  readonly paged = false;
+
+  /** @param root absolute directory; created with the first file */
+  constructor(private readonly root: string) {
+    this.url = `file://${root}`;
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<Created> {
+    const path = join(this.root, key);
+    const temporary = await this.written(path, bytes);
+    await failpoint('wm.file.written');
+    try {
+      await link(temporary, path);
+    } catch (error) {
+      if (systemCode(error) === 'EEXIST') return { outcome: 'exists' };
+      if (['EPERM', 'ENOTSUP', 'EMLINK'].includes(systemCode(error) ?? '')) {
+        throw new Failure('config', `${this.url} is on a file system without hard links`, {
+          cause: error,
+          hint: 'A watermark store needs link(); choose another directory or s3://.',
+        });
+      }
+      throw fileFailure(error, 'creating', path);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+    await failpoint('wm.file.linked');
+    await syncDirectory(dirname(path));
+    return { outcome: 'created' };
+  }
+
+  async read(key: string): Promise<Uint8Array | undefined> {
+    const path = join(this.root, key);
+    try {
+      // A symbolic link in place of a state file is somebody else's doing; O_NOFOLLOW refuses it.
+      const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        const { size } = await file.stat();
+        if (size > FILE_BYTES) throw new Failure('data', `${path} has ${size} bytes; at most ${FILE_BYTES} are read`);
+        return await file.readFile();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      if (systemCode(error) === 'ENOENT') return undefined;
+      throw fileFailure(error, 'reading', path);
+    }
+  }
+
+  async replace(key: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.root, key);
+    const temporary = await this.written(path, bytes);
+    try {
+      await rename(temporary, path);
+      await syncDirectory(dirname(path));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw fileFailure(error, 'replacing', path);
+    }
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = join(this.root, key);
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw fileFailure(error, 'removing', path);
+    });
+  }
+
+  async list(folder: string, after: string): Promise<readonly Entry[]> {
+    const path = join(this.root, folder);
+    const found = await this.names(path, false);
+    const names = found.filter((name) => name > after && !name.startsWith(TEMPORARY)).sort(byBytes);
+    return names.map((name) => ({ name, bytes: -1 }));
+  }
+
+  async folders(): Promise<readonly string[]> {
+    return (await this.names(this.root, true)).filter((name) => !name.startsWith('_')).sort(byBytes);
+  }
+
+  now(): number {
+    return Date.now();
+  }
+
+  private async names(path: string, folders: boolean): Promise<string[]> {
+    try {
+      const entries = await readdir(path, { withFileTypes: true });
+      return entries.filter((entry) => entry.isDirectory() === folders).map((entry) => entry.name);
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return [];
+      throw fileFailure(error, 'listing', path);
+    }
+  }
+
+  /** A durable temporary file beside `path`. */
+  private async written(path: string, bytes: Uint8Array): Promise<string> {
+    const temporary = join(dirname(path), `${TEMPORARY}${randomBytes(8).toString('hex')}`);
+    try {
+      await this.makeDirectory(dirname(path));
+      const file = await open(temporary, 'wx', 0o644);
+      try {
+        await file.writeFile(bytes);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {});
+      throw fileFailure(error, 'writing', temporary);
+    }
+    return temporary;
+  }
+
+  private async makeDirectory(path: string): Promise<void> {
+    const exists = await stat(path).catch(() => undefined);
+    if (exists) return;
+    const first = await mkdir(path, { recursive: true });
+    // A directory is durable once its parent is.
+    if (first !== undefined)
+      for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
+  }
+}
+
+function byBytes(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
