@@ -44,6 +44,9 @@ export interface ReceiptsEnd {
   rows: number;
   bytes: number;
   code: number;
+  /** How the rows were read and where reading began, so that a read that found nothing can still be completed. */
+  read?: ReadKind;
+  from?: Position | null;
 }
 
 export type ReceiptItem = Receipt | ReceiptsEnd;

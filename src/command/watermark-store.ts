@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { Failure } from '../errors.js';
 import type { Flag } from '../cli/flags.js';
 import type { Invocation } from '../cli/command.js';
+import { parseDuration } from '../cli/parse.js';
 import { connectS3 } from '../connect/s3.js';
 import { parseLocation } from '../location.js';
 import { type Chain, openChain } from '../watermark/chain.js';
@@ -20,6 +21,12 @@ export const STORE_FLAGS: readonly Flag[] = [
     value: 'URL',
     env: ['AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
     help: 'S3 endpoint, for stores other than AWS',
+  },
+  {
+    name: 'retry-max-time',
+    value: 'TIME',
+    default: '30s',
+    help: 'how long to try again when the store does not answer',
   },
 ];
 
@@ -42,9 +49,22 @@ export async function openStore({ flags, env }: Invocation): Promise<WatermarkSt
   return new S3Store(client, location.bucket, location.key);
 }
 
-/** Opens the chain of a table. */
-export function openTableChain(store: WatermarkStore, table: string, invocation: Invocation): Chain {
-  return openChain(store, table, { by: writer(invocation), signal: invocation.signal });
+/** Opens the chain of a table; `signal` replaces the invocation's own. Contacts nothing. */
+export function openTableChain(
+  store: WatermarkStore,
+  table: string,
+  invocation: Invocation,
+  signal = invocation.signal,
+): Chain {
+  const { flags, words } = invocation;
+  const patienceMs = parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time');
+  let told = false;
+  const onRetry = (error: unknown): void => {
+    if (told) words.detail(`${String(error)}; trying again`);
+    else words.note(`${(error as Error).message}; trying again for up to ${Math.ceil(patienceMs / 1000)} s`);
+    told = true;
+  };
+  return openChain(store, table, { by: writer(invocation), signal, patienceMs, onRetry });
 }
 
 /** Who writes: `program/version@host`. */

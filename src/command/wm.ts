@@ -4,9 +4,12 @@ import advance from './wm/advance.js';
 import get from './wm/get.js';
 import { diff, history } from './wm/history.js';
 import list from './wm/list.js';
+import { lock, runLocked, unlock } from './wm/lock.js';
 import { loaded, pending } from './wm/pending.js';
+import probe from './wm/probe.js';
 import { forceReset, reset, restore } from './wm/reset.js';
 import set from './wm/set.js';
+import { exported, imported } from './wm/transfer.js';
 
 export default {
   summary: 'the watermark chain: what was extracted, stored and loaded',
@@ -15,5 +18,23 @@ export default {
     'wm list',
     'wm history shop.orders',
   ],
-  verbs: { get, set, list, history, diff, advance, pending, loaded, reset, 'force-reset': forceReset, restore },
+  verbs: {
+    get,
+    set,
+    list,
+    history,
+    diff,
+    advance,
+    pending,
+    loaded,
+    reset,
+    'force-reset': forceReset,
+    restore,
+    export: exported,
+    import: imported,
+    lock,
+    unlock,
+    run: runLocked,
+    probe,
+  },
 } satisfies CommandSet;

@@ -131,7 +131,21 @@ class Run {
       return yield* this.giveUp(error);
     }
     if (last && (this.batch.length > 0 || this.unfinished(last))) yield* this.flush('success');
+    if (!last && end.read === 'backfill') await this.closeBackfill(end);
     yield receiptLine(end);
+  }
+
+  /** A backfill killed between its last receipt and its end line is completed by a rerun that finds no row. */
+  private async closeBackfill(end: ReceiptsEnd): Promise<void> {
+    const { backfill } = this.state();
+    if (backfill?.status !== 'running' || !samePosition(end.from ?? null, backfill.to)) return;
+    await this.chain.commit(async (tail, generation, at) => {
+      const state = (await linkOf(tail, this.chain))?.doc.state ?? emptyState(at);
+      const { columns: cursor_columns, to } = backfill;
+      const rest = { cursor_columns, receipts: [], to, until: backfill.until, status: 'success', at } as const;
+      const folded = foldStored(state, { generation, run_id: end.run_id, read: 'backfill', ...rest });
+      return { kind: 'stored', run_id: end.run_id, read: 'backfill', cursor_columns, from: to, to, state: folded };
+    }, this.tail ?? null);
   }
 
   /** True when this run's receipts are committed but the chain does not say that the run came to its end. */
@@ -172,7 +186,7 @@ class Run {
       return { kind: 'stored', run_id, read, cursor_columns, from, to, receipts: batch, state: folded };
     }, this.tail ?? null);
     if (!link) throw new Failure('internal', 'a stored generation was not committed');
-    this.tail = { generation: link.doc.generation, sha256: link.sha256, link };
+    this.tail = { generation: link.doc.generation, sha256: link.sha256, link, readAt: performance.now() };
     return link.doc.generation;
   }
 

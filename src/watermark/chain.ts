@@ -26,7 +26,7 @@ import {
 import { demandConditions } from './probe.js';
 import { type State, foldLoaded, totalsOf } from './state.js';
 import { type WatermarkStore, generationName, generationOfName, tableFolder } from './store.js';
-import { leaveHint, newest } from './tail.js';
+import { type Newest, leaveHint, newest } from './tail.js';
 
 export interface ChainOptions {
   /** `program/version@host:pid`, for the record. */
@@ -34,6 +34,8 @@ export interface ChainOptions {
   signal: AbortSignal;
   /** How long one operation is tried again, in milliseconds; default two minutes. */
   patienceMs?: number;
+  /** Told about each attempt that failed and is repeated. */
+  onRetry?: (error: unknown) => void;
 }
 
 /** The newest file. `link` is missing when it cannot be read, and `trouble` says why. */
@@ -42,6 +44,8 @@ export interface Tail {
   sha256: string;
   link?: Link;
   trouble?: Failure;
+  /** When it was read, in milliseconds of a clock that never jumps. */
+  readAt: number;
 }
 
 /** What a writer decides; the chain fills in the rest. */
@@ -67,6 +71,9 @@ export type Propose = (
 
 /** Rounds of a race that are played before giving up; each lost one means somebody else moved on. */
 const ROUNDS = 200;
+
+/** A tail read longer ago than this is checked against once more after the commit. */
+const STALE_MS = 60_000;
 
 /** Opens the chain of a table; contacts nothing. */
 export function openChain(store: WatermarkStore, table: string, options: ChainOptions): Chain {
@@ -95,11 +102,12 @@ export class Chain {
     const found = await this.patiently(() => newest(this.store, this.folder, this.options.signal));
     if (!found) return undefined;
     const { generation, bytes } = found;
+    const readAt = performance.now();
     try {
       const link = parseGeneration(bytes, this.table, generation);
-      return { generation, sha256: link.sha256, link };
+      return { generation, sha256: link.sha256, link, readAt };
     } catch (error) {
-      return { generation, sha256: sha256(bytes), trouble: error as Failure };
+      return { generation, sha256: sha256(bytes), trouble: error as Failure, readAt };
     }
   }
 
@@ -120,6 +128,17 @@ export class Chain {
     const last = (await this.read())?.doc.generation ?? 0;
     const first = Math.max(number + 1, await this.oldest(number));
     for (let at = first; at <= last; at += 1) yield (await this.generation(at)).doc;
+  }
+
+  /** Every file of the chain that is still there, oldest first, unchecked: for backup and checking. */
+  async *files(): AsyncGenerator<Newest> {
+    const last = (await this.tail())?.generation ?? 0;
+    for (let at = await this.oldest(0); at <= last; at += 1) {
+      const key = `${this.folder}/${generationName(at)}`;
+      const bytes = await this.patiently(() => this.store.read(key, this.options.signal));
+      if (!bytes) throw new Failure('data', `generation ${at} of ${this.table} is missing from ${this.store.url}`);
+      yield { generation: at, bytes };
+    }
   }
 
   /** Generations with receipts that are not loaded, oldest first. `loaded` is recorded up to the one before. */
@@ -207,7 +226,7 @@ export class Chain {
     const bytes = generationBytes(doc);
     await failpoint('wm.before-create');
     const etag = await this.create(doc, bytes);
-    if (etag === undefined) return undefined;
+    if (etag === undefined || (await this.overtaken(tail, doc, bytes))) return undefined;
     await failpoint('wm.after-create');
     const { generation } = doc;
     await leaveHint(this.store, this.folder, { generation, bytes, etag: etag || undefined }, this.options.signal).catch(
@@ -245,6 +264,20 @@ export class Chain {
       const there = await this.store.read(key, this.options.signal);
       return there && bytes.equals(there) ? '' : undefined;
     });
+  }
+
+  /**
+   * True when a writer that slept since it read the tail created a number that was in use and is moved away or
+   * pruned by now: a later generation exists, and it does not name ours. Ours is then taken back.
+   */
+  private async overtaken(tail: Tail | undefined, doc: Generation, bytes: Buffer): Promise<boolean> {
+    if (!tail || performance.now() - tail.readAt < STALE_MS) return false;
+    const found = await this.patiently(() => newest(this.store, this.folder, this.options.signal));
+    if (!found || found.generation <= doc.generation) return false;
+    const after = await this.generation(doc.generation + 1).catch(() => undefined);
+    if (after?.doc.prev_sha256 === sha256(bytes)) return false;
+    await this.store.remove(`${this.folder}/${generationName(doc.generation)}`, this.options.signal);
+    return true;
   }
 
   private documentOf(tail: Tail | undefined, draft: Draft): Generation {
@@ -286,6 +319,7 @@ export class Chain {
     return retry(operation, {
       budgetMs: this.options.patienceMs ?? 120_000,
       signal: this.options.signal,
+      ...(this.options.onRetry ? { onRetry: this.options.onRetry } : {}),
       permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
     });
   }

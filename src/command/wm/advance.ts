@@ -5,8 +5,7 @@ import { stdout } from '../../sink/stdout.js';
 import { stdinBytes } from '../../source/stdin.js';
 import { runThrough } from '../../stage.js';
 import { advance } from '../../watermark/advance.js';
-import { openChain } from '../../watermark/chain.js';
-import { openStore, writer } from '../watermark-store.js';
+import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, oneTable } from './output.js';
 
 /** After a signal the receipts in hand may still be committed; main() gives a program 5 s to clean up. */
@@ -34,7 +33,7 @@ const command: Command = {
     const flushMs = parseDuration(flags.text('flush-interval') ?? '5s', '--flush-interval');
     const flushFiles = parseCount(flags.text('flush-files') ?? '1000', '--flush-files');
     const store = await openStore(invocation);
-    const chain = openChain(store, table, { by: writer(invocation), signal: delayed(invocation) });
+    const chain = openTableChain(store, table, invocation, delayed(invocation));
     const source = stdinBytes('the receipts of s3-put');
     await runThrough(source, advance(chain, { flushMs, flushFiles, runId }), stdout(), signal);
   },

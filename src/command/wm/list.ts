@@ -1,12 +1,11 @@
 /** `wm list`: every table of a store at a glance. */
 import type { Command, Invocation } from '../../cli/command.js';
 import { writeStdout } from '../../sink/stdout.js';
-import { openChain } from '../../watermark/chain.js';
 import { timestampOf } from '../../watermark/document.js';
 import type { Generation } from '../../watermark/generation.js';
 import { newest } from '../../watermark/tail.js';
 import type { WatermarkStore } from '../../watermark/store.js';
-import { openStore, writer } from '../watermark-store.js';
+import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, aligned, cell, readable } from './output.js';
 
 /** Tables read at once. */
@@ -62,8 +61,7 @@ async function look(store: WatermarkStore, folder: string, invocation: Invocatio
   if (!found) return undefined;
   const table = tableName(found.bytes) ?? decodeURIComponent(folder);
   try {
-    const chain = openChain(store, table, { by: writer(invocation), signal: invocation.signal });
-    const link = await chain.read();
+    const link = await openTableChain(store, table, invocation).read();
     return link && { record: summary(link.doc, store.now()) };
   } catch (trouble) {
     const { generation } = found;
