@@ -7,6 +7,7 @@ import list from './wm/list.js';
 import { lock, runLocked, unlock } from './wm/lock.js';
 import { loaded, pending } from './wm/pending.js';
 import probe from './wm/probe.js';
+import { prune, rebuilt, verify } from './wm/repair.js';
 import { forceReset, reset, restore } from './wm/reset.js';
 import set from './wm/set.js';
 import { exported, imported } from './wm/transfer.js';
@@ -32,6 +33,9 @@ export default {
     restore,
     export: exported,
     import: imported,
+    verify,
+    rebuild: rebuilt,
+    prune,
     lock,
     unlock,
     run: runLocked,
