@@ -33,6 +33,8 @@ export interface State {
   pending_files: number;
   pending_rows: number;
   pending_bytes: number;
+  /** The generation of the last `restore`: a pending range never grows across it, over what it left behind. */
+  restored_generation: number;
   backfill: Backfill | null;
   mysql_status: StepStatus;
   redshift_status: StepStatus;
@@ -61,6 +63,7 @@ export function emptyState(at: string): State {
     pending_files: 0,
     pending_rows: 0,
     pending_bytes: 0,
+    restored_generation: 0,
     backfill: null,
     mysql_status: 'pending',
     redshift_status: 'pending',
@@ -97,7 +100,7 @@ export function foldStored(state: State, event: Stored): State {
     ...state,
     ...(event.read === 'incremental' ? { cursor: event.to, cursor_columns: event.cursor_columns } : {}),
     ...(event.read === 'backfill' ? backfilled(state, event) : {}),
-    pending: files === 0 ? state.pending : extended(state.pending, event.generation),
+    pending: files === 0 ? state.pending : extended(state, event.generation),
     pending_files: state.pending_files + files,
     pending_rows: state.pending_rows + rows,
     pending_bytes: state.pending_bytes + sum(event.receipts, (receipt) => receipt.bytes),
@@ -129,9 +132,10 @@ function backfilled(state: State, event: Stored): Partial<State> {
   return ahead ? { backfill } : { backfill, cursor: [until], cursor_columns: [] };
 }
 
-function extended(pending: State['pending'], generation: number): State['pending'] {
+function extended({ pending, restored_generation }: State, generation: number): State['pending'] {
   const last = pending.at(-1);
-  return last ? [...pending.slice(0, -1), [last[0], generation]] : [[generation, generation]];
+  if (!last || last[1] < restored_generation) return [...pending, [generation, generation]];
+  return [...pending.slice(0, -1), [last[0], generation]];
 }
 
 export interface Totals {
@@ -190,11 +194,21 @@ export function foldReset(state: State, at: string): State {
   };
 }
 
-/** An earlier state again; what was loaded since stays loaded. `left` counts what is pending then. */
-export function foldRestored(state: State | undefined, earlier: State, left: Totals, at: string): State {
+export interface Restored {
+  /** The number of the generation that restores. */
+  generation: number;
+  earlier: State;
+  /** What is pending then. */
+  left: Totals;
+  at: string;
+}
+
+/** An earlier state again; what was loaded since stays loaded. */
+export function foldRestored(state: State | undefined, { generation, earlier, left, at }: Restored): State {
   const loaded = Math.max(state?.loaded_generation ?? 0, earlier.loaded_generation);
   return {
     ...earlier,
+    restored_generation: generation,
     loaded_generation: loaded,
     loaded_cursor: loaded > earlier.loaded_generation ? (state?.loaded_cursor ?? null) : earlier.loaded_cursor,
     pending: afterGeneration(earlier.pending, loaded),

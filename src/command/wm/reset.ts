@@ -77,7 +77,7 @@ export const restore: Command = {
     const chain = openTableChain(await openStore(invocation), table, invocation);
     const earlier = (await chain.generation(about)).doc.state;
     const run_id = invocation.runId;
-    const link = await chain.commit(async (tail, _next, at) => {
+    const link = await chain.commit(async (tail, next, at) => {
       // The newest generation may be the damaged one: then the earlier state is all there is to go by.
       const state = tail?.link?.doc.state;
       const loaded = Math.max(state?.loaded_generation ?? 0, earlier.loaded_generation);
@@ -88,7 +88,7 @@ export const restore: Command = {
         left.rows += rows;
         left.bytes += bytes;
       }
-      const folded = foldRestored(state, earlier, left, at);
+      const folded = foldRestored(state, { generation: next, earlier, left, at });
       const from = state?.cursor ?? null;
       return { kind: 'restored', run_id, about, from, to: earlier.cursor, state: folded, ...reasonOf(invocation) };
     });
