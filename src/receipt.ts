@@ -2,8 +2,6 @@
  * The line a sink returns for each object that is complete, checksummed and visible, and the end line
  * that closes a stream of them. `seq` has no gaps; the order is the order of the data.
  */
-import { Readable, pipeline } from 'node:stream';
-import ndjson from 'ndjson';
 import { isPosition, type Position } from './end-record.js';
 import { Failure, upstreamFailure } from './errors.js';
 import type { ReadKind } from './provenance.js';
@@ -92,34 +90,40 @@ export async function* readReceipts(input: AsyncIterable<Uint8Array>): AsyncGene
   yield end;
 }
 
+/** One value a line. Every line before a bad one is yielded first; a cut inside the last line is 82. */
 async function* ndjsonValues(input: AsyncIterable<Uint8Array>): AsyncGenerator<Record<string, unknown>> {
-  const lines = ndjson.parse({ strict: true });
-  const source = Readable.from(bounded(input), { objectMode: false });
-  pipeline(source, lines, () => {});
-  try {
-    for await (const value of lines) {
-      if (value === null || typeof value !== 'object') throw new Failure('data', 'a receipt line is not an object');
-      yield value as Record<string, unknown>;
+  for await (const { line, whole } of lines(input)) {
+    if (line.trim() === '') continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch {
+      if (!whole) return;
+      throw new Failure('data', 'a receipt line is not valid JSON');
     }
-  } catch (error) {
-    if (source.errored && source.errored !== error) throw source.errored;
-    if (/parse row|JSON/.test(String(error)))
-      throw new Failure('data', 'a receipt line is not valid JSON; it may have been cut');
-    throw error;
-  } finally {
-    source.destroy();
+    if (value === null || typeof value !== 'object') throw new Failure('data', 'a receipt line is not an object');
+    yield value as Record<string, unknown>;
   }
 }
 
-/** Refuses a line without end, so that a wrong file on stdin cannot fill the memory. */
-async function* bounded(input: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let sinceNewline = 0;
+/** Lines, at most one in memory; `whole` is false for a last one without its newline. */
+async function* lines(input: AsyncIterable<Uint8Array>): AsyncGenerator<{ line: string; whole: boolean }> {
+  let pieces: Uint8Array[] = [];
+  let bytes = 0;
   for await (const chunk of input) {
-    const last = chunk.lastIndexOf(10);
-    sinceNewline = last < 0 ? sinceNewline + chunk.length : chunk.length - last - 1;
-    if (sinceNewline > LINE_BYTES) throw new Failure('data', `a receipt line is longer than ${LINE_BYTES} bytes`);
-    yield chunk;
+    let rest = chunk;
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      yield { line: Buffer.concat([...pieces, rest.subarray(0, end)]).toString('utf8'), whole: true };
+      rest = rest.subarray(end + 1);
+      pieces = [];
+      bytes = 0;
+    }
+    pieces.push(rest);
+    bytes += rest.length;
+    // A wrong file on stdin must not fill the memory.
+    if (bytes > LINE_BYTES) throw new Failure('data', `a receipt line is longer than ${LINE_BYTES} bytes`);
   }
+  if (bytes > 0) yield { line: Buffer.concat(pieces).toString('utf8'), whole: false };
 }
 
 function checkedReceipt(value: Record<string, unknown>): Receipt {

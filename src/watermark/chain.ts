@@ -24,7 +24,7 @@ import {
   sha256,
 } from './generation.js';
 import { demandConditions } from './probe.js';
-import { type State, foldLoaded, totalsOf } from './state.js';
+import { type Ranges, type State, foldLoaded, totalsOf, upTo } from './state.js';
 import { type WatermarkStore, generationName, generationOfName, tableFolder } from './store.js';
 import { type Newest, leaveHint, newest } from './tail.js';
 
@@ -142,8 +142,8 @@ export class Chain {
   }
 
   /** Generations with receipts that are not loaded, oldest first. `loaded` is recorded up to the one before. */
-  async *pending(state?: State): AsyncGenerator<Generation> {
-    const ranges = (state ?? (await this.read())?.doc.state)?.pending ?? [];
+  async *pending(these?: Ranges): AsyncGenerator<Generation> {
+    const ranges = these ?? (await this.read())?.doc.state.pending ?? [];
     for (const [first, last] of ranges) {
       for (let at = first; at <= last; at += 1) {
         const { doc } = await this.generation(at);
@@ -162,9 +162,8 @@ export class Chain {
       if (!state || through >= next) {
         throw new Failure('data', `${this.table}: generation ${through} cannot be loaded, the newest is ${next - 1}`);
       }
-      const ranges = state.pending.filter(([first]) => first <= through);
-      if (ranges.length === 0) return undefined;
-      const due = { ...state, pending: ranges.map(([a, b]) => [a, Math.min(b, through)] as const) };
+      const due = upTo(state.pending, through);
+      if (due.length === 0) return undefined;
       const receipts: Receipt[] = [];
       let cursor = state.loaded_cursor;
       for await (const one of this.pending(due)) {

@@ -62,7 +62,7 @@ export function positionOfTimestamp(text: string): Position {
   const match = TIMESTAMP.exec(text);
   const [year, month, day] = (match?.[1] ?? '').split('-').map(Number);
   const [hour = 0, minute = 0, second = 0] = (match?.[2] ?? '').split(':').map(Number);
-  const days = month ? new Date(Date.UTC(year ?? 0, month, 0)).getUTCDate() : 0;
+  const days = month && month <= 12 ? new Date(Date.UTC(year ?? 0, month, 0)).getUTCDate() : 0;
   const real = year !== 0 && day !== undefined && day >= 1 && day <= days && hour < 24 && minute < 60 && second < 60;
   if (!match || !real) {
     throw new Failure('usage', `--timestamp ${JSON.stringify(text)}: not a date and time`, {

@@ -75,11 +75,13 @@ export class S3Store implements WatermarkStore {
   async list(folder: string, after: string, signal: AbortSignal): Promise<readonly Entry[]> {
     const base = `${this.prefix}${folder}/`;
     const answer = await this.page(base, after === '' ? undefined : base + after, undefined, signal);
-    return (answer.Contents ?? []).map((object) => ({
+    const entries = (answer.Contents ?? []).map((object) => ({
       name: (object.Key ?? '').slice(base.length),
       bytes: object.Size ?? 0,
       ...(object.ETag === undefined ? {} : { etag: object.ETag }),
     }));
+    // S3 sorts by byte; some servers in its place sort by locale, which moves `_` before the digits.
+    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   async folders(signal: AbortSignal): Promise<readonly string[]> {

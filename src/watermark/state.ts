@@ -19,6 +19,9 @@ export interface Backfill {
   status: 'running' | 'complete';
 }
 
+/** Closed ranges of generations that do not overlap. Numbers in them that hold no receipts do not matter. */
+export type Ranges = readonly (readonly [number, number])[];
+
 export interface State {
   /** Where the next incremental read resumes; null = from the start. Fewer values than columns = inclusive prefix. */
   cursor: Position | null;
@@ -26,15 +29,17 @@ export interface State {
   cursor_columns: readonly string[];
   /** The cursor of the newest loaded generation. */
   loaded_cursor: Position | null;
-  /** Every generation up to this one that had to be loaded is; 0 = none. */
+  /** The newest generation whose receipts are loaded; 0 = none. */
   loaded_generation: number;
-  /** Generations, as closed ranges in ascending order, whose receipts are stored and not loaded. */
-  pending: readonly (readonly [number, number])[];
+  /** Which generations are loaded: one range, and one more for each jump that left something behind unloaded. */
+  loaded: Ranges;
+  /** Generations whose receipts are stored and not loaded. */
+  pending: Ranges;
   pending_files: number;
   pending_rows: number;
   pending_bytes: number;
-  /** The generation of the last `restore`: a pending range never grows across it, over what it left behind. */
-  restored_generation: number;
+  /** The generation of the last reset or restore: no range grows across it, over what it left behind. */
+  jump_generation: number;
   backfill: Backfill | null;
   mysql_status: StepStatus;
   redshift_status: StepStatus;
@@ -59,11 +64,12 @@ export function emptyState(at: string): State {
     cursor_columns: [],
     loaded_cursor: null,
     loaded_generation: 0,
+    loaded: [],
     pending: [],
     pending_files: 0,
     pending_rows: 0,
     pending_bytes: 0,
-    restored_generation: 0,
+    jump_generation: 0,
     backfill: null,
     mysql_status: 'pending',
     redshift_status: 'pending',
@@ -100,7 +106,8 @@ export function foldStored(state: State, event: Stored): State {
     ...state,
     ...(event.read === 'incremental' ? { cursor: event.to, cursor_columns: event.cursor_columns } : {}),
     ...(event.read === 'backfill' ? backfilled(state, event) : {}),
-    pending: files === 0 ? state.pending : extended(state, event.generation),
+    pending:
+      files === 0 ? state.pending : joined(state.pending, [event.generation, event.generation], state.jump_generation),
     pending_files: state.pending_files + files,
     pending_rows: state.pending_rows + rows,
     pending_bytes: state.pending_bytes + sum(event.receipts, (receipt) => receipt.bytes),
@@ -132,10 +139,11 @@ function backfilled(state: State, event: Stored): Partial<State> {
   return ahead ? { backfill } : { backfill, cursor: [until], cursor_columns: [] };
 }
 
-function extended({ pending, restored_generation }: State, generation: number): State['pending'] {
-  const last = pending.at(-1);
-  if (!last || last[1] < restored_generation) return [...pending, [generation, generation]];
-  return [...pending.slice(0, -1), [last[0], generation]];
+/** Adds a range at the end; it becomes one with the last unless a jump lies between them. */
+function joined(ranges: Ranges, [first, last]: Ranges[number], jump: number): Ranges {
+  const before = ranges.at(-1);
+  if (!before || before[1] < jump) return [...ranges, [first, last]];
+  return [...ranges.slice(0, -1), [before[0], Math.max(before[1], last)]];
 }
 
 export interface Totals {
@@ -158,11 +166,13 @@ export interface Loaded {
 
 /** Pending generations reached the warehouse. */
 export function foldLoaded(state: State, event: Loaded): State {
+  const due = upTo(state.pending, event.through);
   return {
     ...state,
     loaded_cursor: event.cursor,
-    loaded_generation: Math.max(state.loaded_generation, event.through),
-    pending: afterGeneration(state.pending, event.through),
+    loaded_generation: Math.max(state.loaded_generation, due.at(-1)?.[1] ?? 0),
+    loaded: due.reduce((ranges, range) => joined(ranges, range, state.jump_generation), state.loaded),
+    pending: without(state.pending, due),
     pending_files: event.left.files,
     pending_rows: event.left.rows,
     pending_bytes: event.left.bytes,
@@ -173,11 +183,26 @@ export function foldLoaded(state: State, event: Loaded): State {
   };
 }
 
-/** The part of the ranges that lies after a generation. */
-export function afterGeneration(pending: State['pending'], generation: number): State['pending'] {
-  return pending
-    .filter(([, last]) => last > generation)
-    .map(([first, last]) => [Math.max(first, generation + 1), last] as const);
+/** The part of the ranges that lies at or before a generation. */
+export function upTo(ranges: Ranges, generation: number): Ranges {
+  return ranges
+    .filter(([first]) => first <= generation)
+    .map(([first, last]) => [first, Math.min(last, generation)] as const);
+}
+
+/** The ranges without the numbers in others. */
+export function without(ranges: Ranges, others: Ranges): Ranges {
+  return others.reduce<Ranges>(
+    (left, [from, to]) =>
+      left.flatMap(([first, last]) => {
+        const pieces: [number, number][] = [
+          [first, Math.min(last, from - 1)],
+          [Math.max(first, to + 1), last],
+        ];
+        return pieces.filter(([a, b]) => a <= b);
+      }),
+    ranges,
+  );
 }
 
 /** A person moved the cursor. */
@@ -185,39 +210,43 @@ export function foldSet(state: State, cursor: Position | null, columns: readonly
   return { ...state, cursor, cursor_columns: columns, updated_at: at };
 }
 
-/** Back to the beginning: nothing read, nothing pending. The totals of the time before stay in the history. */
-export function foldReset(state: State, at: string): State {
-  return {
-    ...emptyState(state.created_at),
-    loaded_generation: state.loaded_generation,
-    updated_at: at,
-  };
+/** Back to the beginning: nothing read, nothing pending. What was loaded stays known. */
+export function foldReset(state: State, generation: number, at: string): State {
+  const { created_at, loaded, loaded_generation } = state;
+  return { ...emptyState(created_at), loaded, loaded_generation, jump_generation: generation, updated_at: at };
 }
 
 export interface Restored {
   /** The number of the generation that restores. */
   generation: number;
   earlier: State;
-  /** What is pending then. */
+  /** What is pending then: the totals of {@link pendingAgain}. */
   left: Totals;
   at: string;
 }
 
-/** An earlier state again; what was loaded since stays loaded. */
+/** An earlier state again; what was loaded since stays loaded. `state` is missing when it cannot be read. */
 export function foldRestored(state: State | undefined, { generation, earlier, left, at }: Restored): State {
-  const loaded = Math.max(state?.loaded_generation ?? 0, earlier.loaded_generation);
+  const { loaded, loaded_generation } = state ?? earlier;
+  const { loaded_cursor } = loaded_generation > earlier.loaded_generation && state ? state : earlier;
   return {
     ...earlier,
-    restored_generation: generation,
-    loaded_generation: loaded,
-    loaded_cursor: loaded > earlier.loaded_generation ? (state?.loaded_cursor ?? null) : earlier.loaded_cursor,
-    pending: afterGeneration(earlier.pending, loaded),
+    jump_generation: generation,
+    loaded,
+    loaded_generation,
+    loaded_cursor,
+    pending: pendingAgain(state, earlier),
     pending_files: left.files,
     pending_rows: left.rows,
     pending_bytes: left.bytes,
     redshift_rows_loaded: Math.max(state?.redshift_rows_loaded ?? 0, earlier.redshift_rows_loaded),
     updated_at: at,
   };
+}
+
+/** What was pending in an earlier state and has not been loaded since. */
+export function pendingAgain(state: State | undefined, earlier: State): Ranges {
+  return without(earlier.pending, state?.loaded ?? []);
 }
 
 /** Files, rows and bytes of some receipts. */

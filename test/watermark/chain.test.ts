@@ -8,7 +8,7 @@ import { Failure } from '../../src/errors.js';
 import { advance } from '../../src/watermark/advance.js';
 import { type Chain, openChain } from '../../src/watermark/chain.js';
 import { sha256 } from '../../src/watermark/generation.js';
-import { foldReset, foldRestored, foldSet, afterGeneration, emptyState, totalsOf } from '../../src/watermark/state.js';
+import { foldReset, foldRestored, foldSet, pendingAgain, emptyState, totalsOf } from '../../src/watermark/state.js';
 import { type Break, BreakingStore, Crash, MemoryStore } from './memory-store.js';
 import { ROWS, bytesOf, linesOf, positionAt, receiptsFrom } from './receipts.js';
 
@@ -184,8 +184,8 @@ async function perform(world: World, chain: Chain, one: Action, run: string): Pr
   }
   if (one.do === 'reset') {
     world.barrier = true;
-    await chain.commit((tail, _next, when) =>
-      tail?.link ? { kind: 'reset', run_id: run, state: foldReset(tail.link.doc.state, when) } : undefined,
+    await chain.commit((tail, next, when) =>
+      tail?.link ? { kind: 'reset', run_id: run, state: foldReset(tail.link.doc.state, next, when) } : undefined,
     );
   }
   if (one.do === 'restore' && world.past.length > 0) {
@@ -194,10 +194,8 @@ async function perform(world: World, chain: Chain, one: Action, run: string): Pr
     const earlier = (await chain.generation(about)).doc.state;
     await chain.commit(async (tail, next, when) => {
       const state = tail?.link?.doc.state;
-      const loaded = Math.max(state?.loaded_generation ?? 0, earlier.loaded_generation);
       const receipts = [];
-      for await (const doc of chain.pending({ ...earlier, pending: afterGeneration(earlier.pending, loaded) }))
-        receipts.push(...doc.receipts);
+      for await (const doc of chain.pending(pendingAgain(state, earlier))) receipts.push(...doc.receipts);
       return {
         kind: 'restored',
         run_id: run,

@@ -4,7 +4,7 @@ import { parseCount } from '../../cli/parse.js';
 import { Failure } from '../../errors.js';
 import { moveAside } from '../../watermark/aside.js';
 import { linkOf } from '../../watermark/chain.js';
-import { afterGeneration, emptyState, foldReset, foldRestored, totalsOf } from '../../watermark/state.js';
+import { emptyState, foldReset, foldRestored, pendingAgain, totalsOf } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, cell, oneTable, printRecord } from './output.js';
 
@@ -25,11 +25,11 @@ export const reset: Command = {
     const chain = openTableChain(await openStore(invocation), table, invocation);
     const run_id = invocation.runId;
     let from: unknown = null;
-    const link = await chain.commit(async (tail, _next, at) => {
+    const link = await chain.commit(async (tail, next, at) => {
       const state = (await linkOf(tail, chain))?.doc.state;
       if (!state) return undefined;
       from = state.cursor;
-      return { kind: 'reset', run_id, from: state.cursor, state: foldReset(state, at), ...reasonOf(invocation) };
+      return { kind: 'reset', run_id, from: state.cursor, state: foldReset(state, next, at), ...reasonOf(invocation) };
     });
     const generation = link?.doc.generation ?? null;
     await printRecord(invocation, { table, generation, from, to: null, noop: !link }, () => [
@@ -80,9 +80,8 @@ export const restore: Command = {
     const link = await chain.commit(async (tail, next, at) => {
       // The newest generation may be the damaged one: then the earlier state is all there is to go by.
       const state = tail?.link?.doc.state;
-      const loaded = Math.max(state?.loaded_generation ?? 0, earlier.loaded_generation);
       const left = { files: 0, rows: 0, bytes: 0 };
-      for await (const one of chain.pending({ ...earlier, pending: afterGeneration(earlier.pending, loaded) })) {
+      for await (const one of chain.pending(pendingAgain(state, earlier))) {
         const { files, rows, bytes } = totalsOf(one.receipts);
         left.files += files;
         left.rows += rows;
