@@ -20,7 +20,7 @@ export const verify: Command = {
   flags: [
     ...WM_FLAGS,
     { name: 'read', help: 'read every object and compute its checksum' },
-    { name: 'no-objects', help: 'check only the chain itself' },
+    { name: 'chain-only', help: 'leave out the objects' },
   ],
   async run(invocation) {
     const { flags } = invocation;
@@ -28,7 +28,7 @@ export const verify: Command = {
     const chain = openTableChain(await openStore(invocation), table, invocation);
     const newest = await chain.tail();
     if (!newest) throw new Failure('no-input', `${table} has no chain in ${chain.store.url}`);
-    const objects = flags.on('no-objects') ? undefined : openObjects(invocation);
+    const objects = flags.on('chain-only') ? undefined : openObjects(invocation);
     const counts = { errors: 0, gone: 0 };
     for await (const finding of audit(chain, { objects, read: flags.on('read') })) {
       counts[finding.level === 'error' ? 'errors' : 'gone'] += 1;
