@@ -239,7 +239,7 @@ export function foldRestored(state: State | undefined, { generation, earlier, le
     pending_files: left.files,
     pending_rows: left.rows,
     pending_bytes: left.bytes,
-    redshift_rows_loaded: Math.max(state?.redshift_rows_loaded ?? 0, earlier.redshift_rows_loaded),
+    redshift_rows_loaded: earlier.redshift_rows_loaded + earlier.pending_rows - left.rows,
     updated_at: at,
   };
 }

@@ -37,8 +37,9 @@ class Racer {
     private readonly id: string,
     url: string,
     rounds: number,
+    racers: number,
   ) {
-    this.child = spawn(process.execPath, [program, url, id, String(rounds)]);
+    this.child = spawn(process.execPath, [program, url, id, String(rounds), String(racers)]);
     this.closed = once(this.child, 'close');
     this.child.stderr.on('data', (chunk) => (this.stderr += String(chunk)));
     this.ready = new Promise((resolve) => {
@@ -59,7 +60,7 @@ class Racer {
 }
 
 async function contest(t: Test, store: WatermarkStore, processes: number, rounds: number): Promise<void> {
-  const racers = Array.from({ length: processes }, (_, n) => new Racer(`racer-${n}`, store.url, rounds));
+  const racers = Array.from({ length: processes }, (_, n) => new Racer(`racer-${n}`, store.url, rounds, processes));
   await Promise.all(racers.map((one) => one.ready));
   const results = await Promise.all(racers.map((one) => one.run()));
   const winnerOf = new Map<number, string[]>();

@@ -103,11 +103,9 @@ class World {
       else if (doc.kind === 'reset') this.model = { at: 0, extracted: 0, loadedRows: 0, pending: [] };
       else {
         const earlier = this.past[(doc.about ?? 1) - 1] ?? before;
-        this.model = {
-          ...earlier,
-          loadedRows: Math.max(before.loadedRows, earlier.loadedRows),
-          pending: earlier.pending.filter(({ url }) => !this.everLoaded.has(url)),
-        };
+        const pending = earlier.pending.filter(({ url }) => !this.everLoaded.has(url));
+        const since = earlier.pending.length - pending.length;
+        this.model = { ...earlier, loadedRows: earlier.loadedRows + since * ROWS, pending };
       }
       this.past.push(this.model);
       t.same(
