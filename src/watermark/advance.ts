@@ -11,7 +11,7 @@ import { type Chain, type Tail, linkOf } from './chain.js';
 import { findCommitted, findSnapshot } from './committed.js';
 import { samePosition } from './position.js';
 import { demandColumns, demandContinuous, demandReceipt, expectedPosition, notExpected } from './receipt-order.js';
-import { type State, type StepStatus, emptyState, foldStored } from './state.js';
+import { type State, type StepStatus, type Stored, emptyState, foldStored } from './state.js';
 
 export interface AdvanceOptions {
   /** Longest time a receipt waits for others to share its generation, in milliseconds. */
@@ -130,26 +130,34 @@ class Run {
       const error = new Failure('data', `the end line is of ${end.table}, run ${end.run_id}; the receipts are not`);
       return yield* this.giveUp(error);
     }
-    if (last && (this.batch.length > 0 || this.unfinished(last))) yield* this.flush('success');
-    if (!last && end.read === 'backfill') await this.closeBackfill(end);
+    if (last && (this.batch.length > 0 || this.unended(last))) yield* this.flush('success');
+    if (!last) await this.finishEarlierRun(end);
     yield receiptLine(end);
   }
 
-  /** A backfill killed between its last receipt and its end line is completed by a rerun that finds no row. */
-  private async closeBackfill(end: ReceiptsEnd): Promise<void> {
-    const { backfill } = this.state();
-    if (backfill?.status !== 'running' || !samePosition(end.from ?? null, backfill.to)) return;
+  /**
+   * A run killed between its last receipt and its end line is brought to its end by a rerun that finds no row:
+   * a backfill becomes complete and sets the cursor, a read in cursor order becomes a success.
+   */
+  private async finishEarlierRun(end: ReceiptsEnd): Promise<void> {
+    const due = unfinished(this.state(), end);
+    if (!due) return;
     await this.chain.commit(async (tail, generation, at) => {
       const state = (await linkOf(tail, this.chain))?.doc.state ?? emptyState(at);
-      const { columns: cursor_columns, to } = backfill;
-      const rest = { cursor_columns, receipts: [], to, until: backfill.until, status: 'success', at } as const;
-      const folded = foldStored(state, { generation, run_id: end.run_id, read: 'backfill', ...rest });
-      return { kind: 'stored', run_id: end.run_id, read: 'backfill', cursor_columns, from: to, to, state: folded };
+      const { run_id } = end;
+      const rest = { ...due, receipts: [], status: 'success', at } as const;
+      return {
+        kind: 'stored',
+        run_id,
+        ...due,
+        from: due.to,
+        state: foldStored(state, { generation, run_id, ...rest }),
+      };
     }, this.tail ?? null);
   }
 
   /** True when this run's receipts are committed but the chain does not say that the run came to its end. */
-  private unfinished(last: Receipt): boolean {
+  private unended(last: Receipt): boolean {
     const state = this.state();
     return state.mysql_status !== 'success' && samePosition(last.to, expectedPosition(state, last));
   }
@@ -211,4 +219,20 @@ class Run {
     clearTimeout(this.timer);
     this.due = undefined;
   }
+}
+
+/** What an earlier run left open at the place where this one found nothing. */
+function unfinished(
+  state: State,
+  end: ReceiptsEnd,
+): Pick<Stored, 'read' | 'cursor_columns' | 'to' | 'until'> | undefined {
+  const { backfill, cursor, cursor_columns } = state;
+  if (end.read === 'backfill' && backfill?.status === 'running' && samePosition(end.from ?? null, backfill.to)) {
+    return { read: 'backfill', cursor_columns: backfill.columns, to: backfill.to, until: backfill.until };
+  }
+  const open = state.mysql_status === 'running' || state.mysql_status === 'failed';
+  if (end.read === 'incremental' && open && cursor !== null && samePosition(end.from ?? null, cursor)) {
+    return { read: 'incremental', cursor_columns, to: cursor, until: null };
+  }
+  return undefined;
 }

@@ -38,8 +38,8 @@ t.test('get: the fields of the original under their names, and ours', { timeout:
   t.match(json(none), { table_name: TABLE, generation: 0, cursor: null, mysql_status: 'pending' });
   t.match(
     await run(['get', TABLE, '--format', 'cursor']),
-    { code: 0, stdout: '', stderr: '' },
-    'nothing means from the start',
+    { code: 0, stdout: 'null\n', stderr: '' },
+    'never empty: an empty text is what a failed wm get leaves',
   );
   t.equal((await run(['advance', TABLE], linesOf(receiptsFrom(0, 3)))).code, 0);
   const fields = [
@@ -347,6 +347,7 @@ t.test(
       ['get'],
       ['get', 'a.b', 'c.d'],
       ['get', TABLE, '--format', 'xml'],
+      ['get', TABLE, '--json', '--format', 'value'],
       ['fetch', TABLE],
       ['get', TABLE, '--store', 'ftp://x/'],
       ['get', TABLE, '--store', 'file://relative'],

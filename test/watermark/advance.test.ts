@@ -274,6 +274,19 @@ t.test('a backfill killed before its end line is completed by a rerun that finds
   t.match(await stateOf(chain), { cursor: ['2024-01-01 00:00:00'], backfill: { status: 'complete' } });
 });
 
+t.test('a read that was cut before its end line is a success once a rerun finds nothing more', async (t) => {
+  const { chain } = newChain();
+  await deliver(chain, linesOf(receiptsFrom(0, 2), true));
+  t.equal((await stateOf(chain))?.mysql_status, 'failed');
+  const nothing = (from: string[]): string => receiptLine(endOf([], { run_id: 'two', read: 'incremental', from }));
+  await deliver(chain, nothing(['1']));
+  t.equal((await stateOf(chain))?.mysql_status, 'failed', 'a read from elsewhere says nothing about it');
+  await deliver(chain, nothing(['2']));
+  t.match(await stateOf(chain), { mysql_status: 'success', cursor: ['2'], mysql_rows_extracted: 20, pending_files: 2 });
+  await deliver(chain, nothing(['2']));
+  t.equal((await chain.read())?.doc.generation, 2, 'and then nothing more is written');
+});
+
 t.test('an incremental run that is further on than a later backfill is not set back', async (t) => {
   const { chain } = newChain();
   const [one] = receiptsFrom(0, 1);

@@ -1,8 +1,12 @@
 /** `wm get`: where a table stands. */
 import type { Command } from '../../cli/command.js';
 import { parseChoice } from '../../cli/parse.js';
+import { Failure } from '../../errors.js';
 import { stdoutIsTerminal, writeStdout } from '../../sink/stdout.js';
 import { watermarkDocument } from '../../watermark/document.js';
+import type { Generation } from '../../watermark/generation.js';
+import { backfillOf, resumeOf, resumeText } from '../../watermark/resume.js';
+import { emptyState } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, fields, oneTable } from './output.js';
 
@@ -18,34 +22,32 @@ const command: Command = {
       name: 'format',
       value: 'FORMAT',
       default: 'text on a terminal, else json',
-      help: 'cursor (JSON array for --since; nothing when never extracted), backfill (the same for a backfill under way), value (its first value), json, env (shell assignments), text',
+      help: 'cursor (for --since: where the next read begins, null = the start), backfill (the same, of a backfill beside a cursor), value (first value of the cursor), json, env (shell assignments), text',
     },
   ],
   async run(invocation) {
     const { flags } = invocation;
     const table = oneTable(invocation, 'get TABLE');
+    if (flags.on('json') && flags.text('format') !== undefined && flags.text('format') !== 'json') {
+      throw new Failure('usage', '--json and --format ask for different things');
+    }
     const natural = stdoutIsTerminal() && !flags.on('json') ? 'text' : 'json';
     const format = parseChoice(flags.text('format') ?? natural, '--format', FORMATS);
     const newest = await openTableChain(await openStore(invocation), table, invocation).read();
-    await writeStdout(printed(format, watermarkDocument(table, newest?.doc)));
+    await writeStdout(printed(format, table, newest?.doc));
   },
 };
 
 export default command;
 
-function printed(format: (typeof FORMATS)[number], document: Record<string, unknown>): string {
-  const cursor = document.cursor as readonly string[] | null;
-  const backfill = document.backfill as { to: readonly string[] | null; status: string } | null;
-  if (format === 'cursor') return position(cursor);
-  if (format === 'backfill') return position(backfill?.status === 'running' ? backfill.to : null);
-  if (format === 'value') return cursor === null ? '' : `${cursor[0]}\n`;
+function printed(format: (typeof FORMATS)[number], table: string, newest: Generation | undefined): string {
+  const state = newest?.state ?? emptyState('');
+  if (format === 'cursor') return `${resumeText(resumeOf(state))}\n`;
+  if (format === 'backfill') return `${resumeText(backfillOf(state) ?? { from: 'start' })}\n`;
+  if (format === 'value') return state.cursor === null ? '' : `${state.cursor[0]}\n`;
+  const document = watermarkDocument(table, newest);
   if (format === 'env') return Object.entries(document).map(assignment).join('');
   return format === 'json' ? `${JSON.stringify(document)}\n` : `${fields(document).join('\n')}\n`;
-}
-
-/** Nothing at all for "from the start", so that `--since "$(…)"` is given an empty text. */
-function position(value: readonly string[] | null): string {
-  return value === null ? '' : `${JSON.stringify(value)}\n`;
 }
 
 /** `WM_CURSOR='["…"]'`, quoted for any POSIX shell. */
