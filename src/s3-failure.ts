@@ -24,6 +24,24 @@ export function isTaken(error: unknown): boolean {
 
 const WITHOUT_ANSWER = /timeout|socket|network|EPIPE|ECONN|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|aborted/i;
 
+const EXPIRED = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired']);
+
+/** What was asked for does not exist on this store or for this account. */
+const SETUP = /^(?:InvalidStorageClass|InvalidEncryptionAlgorithmError|KMS\..*|InvalidTag|InvalidBucketName)$/;
+
+/** True when the store says that what arrived is not what was sent: damaged on the way, worth one more try. */
+export function isDamaged(error: unknown): boolean {
+  return DAMAGED.has((error as S3Error | undefined)?.name ?? '');
+}
+
+const DAMAGED = new Set([
+  'BadDigest',
+  'InvalidDigest',
+  'XAmzContentSHA256Mismatch',
+  'XAmzContentChecksumMismatch',
+  'IncompleteBody',
+]);
+
 /**
  * Turns an S3 error into a Failure: 77 denied, 78 wrong bucket, region or endpoint, 75 for whatever may pass
  * (throttling, 5xx, 409, no answer), 76 for anything else. A Failure is handed through.
@@ -39,6 +57,19 @@ export function s3Failure(error: unknown, doing: string, url: string, action: st
       cause: error,
       hint: 'Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
     });
+  }
+  if (EXPIRED.has(name)) {
+    const hint = 'Log in again or renew the session, then run the same line.';
+    return new Failure('denied', `${message}: the credentials have expired`, { cause: error, hint });
+  }
+  if (name === 'RequestTimeTooSkewed') {
+    const server = (error as S3Error).$response?.headers?.date ?? 'unknown';
+    const hint = 'Set the clock of this machine.';
+    return new Failure('config', `${message}: the clocks differ (server ${server})`, { cause: error, hint });
+  }
+  if (SETUP.test(name)) {
+    const hint = 'Check the storage class, the encryption and the key that were asked for.';
+    return new Failure('config', `${message}: ${name}`, { cause: error, hint });
   }
   if (status === 401 || status === 403) {
     const hint = `Allow ${action} on ${url}, or check which credentials are in use.`;

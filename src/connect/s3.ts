@@ -11,7 +11,7 @@ export interface S3Settings {
   pathStyle?: boolean;
   /** `required` leaves out the newer default checksums, which some stores refuse. */
   checksums?: 'supported' | 'required';
-  /** Milliseconds without progress on one request. */
+  /** Milliseconds without a byte in either direction on one connection; default 60,000. */
   idleMs?: number;
 }
 
@@ -34,9 +34,16 @@ export async function connectS3(env: Env, settings: S3Settings = {}): Promise<S3
     maxAttempts: 1,
     requestChecksumCalculation: when,
     responseChecksumValidation: when,
-    requestHandler: { requestTimeout: settings.idleMs ?? 60_000, connectionTimeout: 10_000 },
+    // `socketTimeout` ends a request on a silent connection. `requestTimeout` would only write a warning to the
+    // console, and as an error it would cut a large part on a slow line that makes progress.
+    requestHandler: { socketTimeout: settings.idleMs ?? 60_000, connectionTimeout: 10_000, logger: SILENT },
   });
 }
+
+const nothing = (): void => {};
+
+/** The request handler writes its remarks to the console unless it is given a logger. */
+const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** The SDK prints a notice about coming Node versions on stderr; our stderr is for words about the user's data. */
 function silenceVersionWarning(): void {

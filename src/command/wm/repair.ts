@@ -5,8 +5,9 @@ import { connectS3 } from '../../connect/s3.js';
 import { Failure } from '../../errors.js';
 import { isFolder, parseLocation } from '../../location.js';
 import { writeStdout } from '../../sink/stdout.js';
+import { StoredObjects } from '../../source/objects.js';
 import { audit } from '../../watermark/audit.js';
-import { Objects } from '../../watermark/objects.js';
+import type { Objects } from '../../watermark/objects.js';
 import { pack, planPack } from '../../watermark/pack.js';
 import { rebuild } from '../../watermark/rebuild.js';
 import { emptyState, foldStored, totalsOf } from '../../watermark/state.js';
@@ -133,8 +134,8 @@ export const prune: Command = {
 function openObjects(invocation: Invocation): Objects {
   const endpoint = invocation.flags.text('endpoint-url');
   let client: ReturnType<typeof connectS3> | undefined;
-  return new Objects(
-    () => (client ??= connectS3(invocation.env, endpoint === undefined ? {} : { endpoint })),
-    invocation.signal,
-  );
+  return new StoredObjects({
+    s3: () => (client ??= connectS3(invocation.env, endpoint === undefined ? {} : { endpoint })),
+    signal: invocation.signal,
+  });
 }

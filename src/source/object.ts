@@ -1,0 +1,226 @@
+/**
+ * An object under `s3://` or `file://`, read by range or from end to end: for every program that looks into a
+ * Parquet file without fetching all of it, and for those that fetch it all.
+ *
+ * A range that was cut short is asked for again, and only ever of the object that was opened: the etag (of a file:
+ * inode, size and time) is pinned, so two halves of two objects cannot be put together.
+ */
+import type { S3Client } from '@aws-sdk/client-s3';
+import { constants } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Failure, fileFailure, systemCode } from '../errors.js';
+import { parseLocation } from '../location.js';
+import { retry } from '../retry.js';
+import { isAbsent, isTaken, s3Failure } from '../s3-failure.js';
+import type { Look } from '../watermark/objects.js';
+
+export interface StoredObject {
+  readonly url: string;
+  readonly byteLength: number;
+  /** Undefined for a file. */
+  readonly etag: string | undefined;
+  /** The store's own CRC-32 of the whole object, eight hex digits, when it keeps one. */
+  readonly crc32: string | undefined;
+  /** Bytes `start` (inclusive) to `end` (exclusive), all of them, in one buffer. */
+  read(start: number, end: number): Promise<Buffer>;
+  /** Bytes from `start` (inclusive) to `end` (exclusive; the end of the object by default), a chunk at a time. */
+  stream(start?: number, end?: number): AsyncGenerator<Uint8Array>;
+  /** Gives back the file descriptor; nothing to do for S3. */
+  close(): Promise<void>;
+}
+
+export interface ObjectAccess {
+  /** Opens the client when the first s3:// URL is met. */
+  s3: () => Promise<S3Client>;
+  signal: AbortSignal;
+  /** How long one read is tried again, in milliseconds; default two minutes. */
+  patienceMs?: number;
+}
+
+/** Opens an object. 66 when there is none, 77 without permission. */
+export async function openObject(url: string, access: ObjectAccess): Promise<StoredObject> {
+  const at = parseLocation(url);
+  if (at.scheme === 'file') return openFile(url, at.path, access.signal);
+  const look = await lookAtObject(url, access);
+  if (!look) throw new Failure('no-input', `${url}: there is no such object`);
+  return new S3Object(url, at, look, access);
+}
+
+/** What is under a URL, without opening it; undefined when nothing is. */
+export async function lookAtObject(url: string, access: ObjectAccess): Promise<Look | undefined> {
+  const at = parseLocation(url);
+  if (at.scheme === 'file') {
+    const found = await stat(at.path).catch((error: unknown) => absentFile(error, at.path));
+    return found && { bytes: found.size };
+  }
+  const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
+  const client = await access.s3();
+  return patiently(access, async () => {
+    try {
+      const command = new HeadObjectCommand({ Bucket: at.bucket, Key: at.key, ChecksumMode: 'ENABLED' });
+      const head = await client.send(command, { abortSignal: access.signal });
+      const { ChecksumCRC32: sum = '', ChecksumType: type } = head;
+      // A composite checksum (of checksums of parts) says nothing to anyone who did not cut the parts.
+      const whole = sum !== '' && type !== 'COMPOSITE' && !sum.includes('-');
+      return {
+        bytes: head.ContentLength ?? 0,
+        ...(head.ETag === undefined ? {} : { etag: head.ETag }),
+        ...(whole ? { crc32: Buffer.from(sum, 'base64').toString('hex') } : {}),
+      };
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw s3Failure(error, 'looking at', url, 's3:GetObject');
+    }
+  });
+}
+
+class S3Object implements StoredObject {
+  readonly byteLength: number;
+  readonly etag: string | undefined;
+  readonly crc32: string | undefined;
+
+  constructor(
+    readonly url: string,
+    private readonly at: { bucket: string; key: string },
+    look: Look,
+    private readonly access: ObjectAccess,
+  ) {
+    this.byteLength = look.bytes;
+    this.etag = look.etag;
+    this.crc32 = look.crc32;
+  }
+
+  async read(start: number, end: number): Promise<Buffer> {
+    demandRange(this, start, end);
+    const bytes = Buffer.allocUnsafe(end - start);
+    let at = 0;
+    for await (const chunk of this.stream(start, end)) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+
+  async *stream(start = 0, end = this.byteLength): AsyncGenerator<Uint8Array> {
+    demandRange(this, start, end);
+    let at = start;
+    let barren = 0;
+    while (at < end) {
+      const before = at;
+      const body = await this.body(at, end);
+      try {
+        for await (const chunk of body) {
+          at += chunk.length;
+          if (at > end) throw new Failure('protocol', `reading ${this.url}: more bytes came than were asked for`);
+          yield chunk;
+        }
+      } catch (error) {
+        const failure = s3Failure(error, 'reading', this.url, 's3:GetObject');
+        if (failure.kind !== 'temporary' || this.access.signal.aborted) throw failure;
+      }
+      // A connection that ended early and one that broke are the same thing: what is missing is asked for.
+      barren = at === before ? barren + 1 : 0;
+      if (barren > 10) throw new Failure('temporary', `reading ${this.url}: no bytes came from offset ${at} on`);
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  private async body(start: number, end: number): Promise<AsyncIterable<Uint8Array>> {
+    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    const client = await this.access.s3();
+    const { bucket: Bucket, key: Key } = this.at;
+    const pinned = this.etag === undefined ? {} : { IfMatch: this.etag };
+    return patiently(this.access, async () => {
+      try {
+        const command = new GetObjectCommand({ Bucket, Key, Range: `bytes=${start}-${end - 1}`, ...pinned });
+        const { Body, ContentLength = end - start } = await client.send(command, { abortSignal: this.access.signal });
+        if (!Body || ContentLength !== end - start)
+          throw new Failure('protocol', `reading ${this.url}: the store does not answer a range with that range`);
+        return Body as AsyncIterable<Uint8Array>;
+      } catch (error) {
+        if (isTaken(error) || isAbsent(error)) {
+          throw new Failure('data', `${this.url} was replaced or removed while it was read`, { cause: error });
+        }
+        throw s3Failure(error, 'reading', this.url, 's3:GetObject');
+      }
+    });
+  }
+}
+
+async function openFile(url: string, path: string, signal: AbortSignal): Promise<StoredObject> {
+  let file: FileHandle;
+  try {
+    file = await open(path, constants.O_RDONLY);
+  } catch (error) {
+    throw fileFailure(error, 'reading', path);
+  }
+  const { size } = await file.stat();
+  return new OpenFile(url, path, size, file, signal);
+}
+
+class OpenFile implements StoredObject {
+  readonly etag = undefined;
+  readonly crc32 = undefined;
+
+  constructor(
+    readonly url: string,
+    private readonly path: string,
+    readonly byteLength: number,
+    private readonly file: FileHandle,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  async read(start: number, end: number): Promise<Buffer> {
+    demandRange(this, start, end);
+    const bytes = Buffer.allocUnsafe(end - start);
+    for (let at = 0; at < bytes.length; ) at += await this.some(bytes, at, start + at);
+    return bytes;
+  }
+
+  async *stream(start = 0, end = this.byteLength): AsyncGenerator<Uint8Array> {
+    demandRange(this, start, end);
+    for (let at = start; at < end; ) {
+      this.signal.throwIfAborted();
+      const bytes = Buffer.allocUnsafe(Math.min(FILE_CHUNK, end - at));
+      const got = await this.some(bytes, 0, at);
+      at += got;
+      yield bytes.subarray(0, got);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+
+  private async some(bytes: Buffer, offset: number, position: number): Promise<number> {
+    try {
+      const { bytesRead } = await this.file.read(bytes, offset, bytes.length - offset, position);
+      if (bytesRead === 0) throw new Failure('data', `${this.path} became shorter while it was read`);
+      return bytesRead;
+    } catch (error) {
+      if (error instanceof Failure) throw error;
+      throw fileFailure(error, 'reading', this.path);
+    }
+  }
+}
+
+const FILE_CHUNK = 256 << 10;
+
+function demandRange(object: StoredObject, start: number, end: number): void {
+  if (start >= 0 && start <= end && end <= object.byteLength) return;
+  throw new Failure('data', `${object.url} has ${object.byteLength} bytes; ${start} to ${end} were asked for`);
+}
+
+function absentFile(error: unknown, path: string): undefined {
+  if (systemCode(error) === 'ENOENT') return undefined;
+  throw fileFailure(error, 'looking at', path);
+}
+
+function patiently<T>({ signal, patienceMs }: ObjectAccess, operation: () => Promise<T>): Promise<T> {
+  return retry(operation, {
+    budgetMs: patienceMs ?? 120_000,
+    signal,
+    permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
+  });
+}
