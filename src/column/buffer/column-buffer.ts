@@ -1,0 +1,55 @@
+/**
+ * A column being filled: MySQL text goes in, Arrow buffers come out. Values are parsed from the bytes of the packet
+ * straight into the buffers; no string and no object is made for a value.
+ */
+import type { Data } from 'apache-arrow';
+
+/** What became of a value: stored, or refused for one of two reasons a policy decides about. */
+export const STORED = 0;
+export const ZERO_DATE = 1;
+export const BAD_VALUE = 2;
+export type Outcome = typeof STORED | typeof ZERO_DATE | typeof BAD_VALUE;
+
+/**
+ * Rows are appended in order, each exactly once, at most `capacity` of them between two calls of `finish`. A refused
+ * value leaves the row to be filled by `appendNull` or `appendText`. Memory: the width of the type times `capacity`;
+ * text and bytes grow with what arrives.
+ */
+export abstract class ColumnBuffer {
+  /** Rows that fit. */
+  readonly capacity: number;
+  private valid: Uint8Array | undefined;
+  private nulls = 0;
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+  }
+
+  /** Parses `bytes[start..end)` into the row. */
+  abstract append(row: number, bytes: Uint8Array, start: number, end: number): Outcome;
+
+  appendNull(row: number): void {
+    this.valid ??= new Uint8Array((this.capacity + 7) >> 3).fill(0xff);
+    const at = row >> 3;
+    this.valid[at] = (this.valid[at] ?? 0) & ~(1 << (row & 7));
+    this.nulls += 1;
+  }
+
+  /** Stores a value that is not what the column should hold as text; only text columns can. */
+  appendText(row: number, _bytes: Uint8Array, _start: number, _end: number): void {
+    throw new Error(`row ${row}: this column does not hold text`);
+  }
+
+  /** The first `rows` rows as Arrow data; the buffer starts afresh with memory of its own. */
+  finish(rows: number): Data {
+    const nullCount = this.nulls;
+    const nullBitmap = nullCount > 0 ? this.valid : undefined;
+    this.nulls = 0;
+    this.valid = undefined;
+    return this.take(rows, nullBitmap ? { nullCount, nullBitmap } : { nullCount: 0 });
+  }
+
+  protected abstract take(rows: number, nulls: Nulls): Data;
+}
+
+export type Nulls = { nullCount: number; nullBitmap?: Uint8Array };
