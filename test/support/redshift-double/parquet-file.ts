@@ -54,7 +54,11 @@ export function openParquet(bytes: Buffer, url: string, path: string): ParquetFi
   const metadata = footer(bytes, url);
   if (metadata.num_rows === 0n) throw unverified('a Parquet file without rows');
   for (const group of metadata.row_groups) for (const chunk of group.columns) checkChunk(chunk, bytes, url);
-  return { url, path, bytes, metadata, columns: topLevel(metadata), rows: Number(metadata.num_rows) };
+  const columns = topLevel(metadata);
+  const names = columns.map(({ element }) => element.name);
+  const twin = names.find((name, i) => names.indexOf(name) !== i);
+  if (twin !== undefined) throw unverified(`two columns named "${twin}" in File '${url}'`);
+  return { url, path, bytes, metadata, columns, rows: Number(metadata.num_rows) };
 }
 
 function footer(bytes: Buffer, url: string): FileMetaData {

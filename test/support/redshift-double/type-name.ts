@@ -189,8 +189,9 @@ export function shownType(type: RedshiftType): string {
 export function checkOf(type: RedshiftType, sql: string): { kind: string; condition: string } | undefined {
   if (type.name === 'varchar') return { kind: `vc${type.length}`, condition: `octet_length(${sql}) <= ${type.length}` };
   if (type.name === 'varbyte') return { kind: `vb${type.length}`, condition: `octet_length(${sql}) <= ${type.length}` };
+  // The cast drops the padding on both sides; without it char_length() does and octet_length() does not.
   if (type.name === 'char')
-    return { kind: `ch${type.length}`, condition: `octet_length(${sql}) = char_length(${sql})` };
+    return { kind: `ch${type.length}`, condition: `octet_length(${sql}::text) = char_length(${sql}::text)` };
   if (type.name === 'numeric' && type.precision === 19) {
     const most = `9223372036854775807e-${type.scale}::numeric`;
     return { kind: 'd19', condition: `abs(${sql}) <= ${most}` };
