@@ -2,7 +2,7 @@
  * The only writer of stderr. Every line is one whole write, control characters from data or servers are
  * made visible, and secrets are replaced by stars (reference/reliability.md rows 76 and 79).
  */
-import { Failure, STATUS, kindOfCode, systemCode } from '../errors.js';
+import { Failure, STATUS, systemCode } from '../errors.js';
 
 export class Words {
   private readonly secrets = new Set<string>();
@@ -43,9 +43,15 @@ export class Words {
   fail(error: unknown): void {
     const failure = error instanceof Failure ? error : new Failure('internal', 'unexpected error', { cause: error });
     const status = STATUS[failure.kind];
-    const name = status.code === failure.code ? status.name : STATUS[kindOfCode(failure.code)].name;
+    // A status that another program ended with, or a signal, has no name of ours.
+    const own = Object.values(STATUS).find(({ code }) => code === failure.code);
     const why = causes(failure.cause);
-    const parts = [`error[${failure.code} ${name}]: ${failure.message}`, why && `(${why})`].filter(Boolean).join(' ');
+    const parts = [
+      `error[${[failure.code, own?.name].filter(Boolean).join(' ')}]: ${failure.message}`,
+      why && `(${why})`,
+    ]
+      .filter(Boolean)
+      .join(' ');
     const advice = [failure.hint, status.rerun].filter(Boolean).join(' ');
     this.line(0, `${parts.replace(/[.]$/, '')}. ${advice}`);
     if (failure.kind === 'internal') this.line(0, stackOf(error));

@@ -9,20 +9,30 @@ export interface Aside {
   moved: number;
 }
 
-/** Moves every generation before `generation`. Killed in between and run again, it goes on with the rest. */
+/** Moves every generation before `generation`, packed ones too. Killed in between and run again, it goes on with the rest. */
 export async function moveAside(chain: Chain, generation: number, signal: AbortSignal): Promise<Aside> {
-  const { store, folder } = chain;
+  const { folder, store } = chain;
   const aside = `${folder}/_aside/${generationName(generation).replace('.json', '')}`;
+  const packs = await move(chain, { from: `${folder}/_packed`, to: `${aside}/_packed`, before: generation }, signal);
+  const files = await move(chain, { from: folder, to: aside, before: generation }, signal);
+  return { folder: `${store.url}${store.url.endsWith('/') ? '' : '/'}${aside}/`, moved: packs + files };
+}
+
+async function move(
+  { store }: Chain,
+  { from, to, before }: { from: string; to: string; before: number },
+  signal: AbortSignal,
+): Promise<number> {
   let moved = 0;
   for (let after = ''; ; ) {
-    const page = await store.list(folder, after, signal);
-    const old = page.filter(({ name }) => (generationOfName(name) ?? generation) < generation);
-    if (old.length === 0) return { folder: `${store.url}${store.url.endsWith('/') ? '' : '/'}${aside}/`, moved };
+    const page = await store.list(from, after, signal);
+    const old = page.filter(({ name }) => (generationOfName(name) ?? before) < before);
+    if (old.length === 0) return moved;
     for (const { name } of old) {
-      const bytes = await store.read(`${folder}/${name}`, signal);
-      if (bytes) await store.create(`${aside}/${name}`, bytes, signal);
+      const bytes = await store.read(`${from}/${name}`, signal);
+      if (bytes) await store.create(`${to}/${name}`, bytes, signal);
       await failpoint('wm.aside.copied');
-      await store.remove(`${folder}/${name}`, signal);
+      await store.remove(`${from}/${name}`, signal);
       moved += bytes ? 1 : 0;
       after = name;
     }

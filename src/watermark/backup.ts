@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { Failure } from '../errors.js';
-import type { Chain } from './chain.js';
-import { parseGeneration } from './generation.js';
+import { type Chain, tailOf } from './chain.js';
 import { generationName } from './store.js';
+import type { Newest } from './tail.js';
 
 export interface BackupLine {
   type: 'generation';
@@ -14,7 +14,9 @@ export interface BackupLine {
   table: string;
   generation: number;
   /** The file, to the byte. */
-  file: string;
+  file?: string;
+  /** The same of a damaged file that is not text. */
+  base64?: string;
 }
 
 export interface BackupEnd {
@@ -26,15 +28,17 @@ export interface BackupEnd {
   sha256: string;
 }
 
-/** The lines of a chain's backup. */
+/** The lines of a chain's backup. A damaged generation is in it as it is: what follows it still names it. */
 export async function* backupLines(chain: Chain): AsyncGenerator<string> {
   const seal = createHash('sha256');
   let generations = 0;
   for await (const { generation, bytes } of chain.files()) {
     const file = Buffer.from(bytes).toString('utf8');
+    const content = Buffer.from(file).equals(bytes) ? { file } : { base64: Buffer.from(bytes).toString('base64') };
     seal.update(bytes);
     generations += 1;
-    yield `${JSON.stringify({ type: 'generation', v: 1, table: chain.table, generation, file } satisfies BackupLine)}\n`;
+    const line: BackupLine = { type: 'generation', v: 1, table: chain.table, generation, ...content };
+    yield `${JSON.stringify(line)}\n`;
   }
   const end: BackupEnd = { type: 'end', v: 1, table: chain.table, generations, sha256: seal.digest('hex') };
   yield `${JSON.stringify(end)}\n`;
@@ -42,41 +46,58 @@ export async function* backupLines(chain: Chain): AsyncGenerator<string> {
 
 export interface Backup {
   table: string;
-  lines: readonly BackupLine[];
+  files: readonly Newest[];
 }
 
-/** Checks a whole backup: its seal, every file, the links between them. 82 when it was cut, 65 when damaged. */
+/** Checks a whole backup: its seal, and the links between its files. 82 when it was cut, 65 when damaged, 78 when newer. */
 export function parseBackup(text: string): Backup {
-  const values = text
+  const lines = text
     .split('\n')
     .filter((line) => line !== '')
     .map(parsedLine);
-  const end = values.pop();
+  const end = lines.pop();
   if (end?.type !== 'end') throw new Failure('truncated', 'the backup ends before its end line');
+  const files = lines.map(fileOf);
   const seal = createHash('sha256');
-  let before: string | null = null;
-  for (const line of values) {
-    if (line.type !== 'generation') throw new Failure('data', 'the backup holds a line of an unknown type');
-    const bytes = Buffer.from(line.file);
-    const link = parseGeneration(bytes, end.table, line.generation);
-    if (before !== null && link.doc.prev_sha256 !== before) {
-      throw new Failure('data', `generation ${line.generation} of the backup does not follow the one before it`);
-    }
-    before = link.sha256;
-    seal.update(bytes);
-  }
-  if (values.length !== end.generations || seal.digest('hex') !== end.sha256) {
+  for (const { bytes } of files) seal.update(bytes);
+  if (files.length !== end.generations || seal.digest('hex') !== end.sha256) {
     throw new Failure('data', 'the backup does not hold what its end line says');
   }
-  return { table: end.table, lines: values as BackupLine[] };
+  demandLinks(files, end.table);
+  return { table: end.table, files };
+}
+
+function fileOf(line: BackupLine | BackupEnd): Newest {
+  if (line.type !== 'generation') throw new Failure('data', 'the backup holds a line of an unknown type');
+  const { file, base64 = '', generation } = line;
+  return { generation, bytes: file === undefined ? Buffer.from(base64, 'base64') : Buffer.from(file) };
+}
+
+/** Each readable generation names the file before it, readable or not: a chain that was damaged can be kept too. */
+function demandLinks(files: readonly Newest[], table: string): void {
+  let before: string | null = null;
+  for (const file of files) {
+    const { link, sha256 } = tailOf(file, table);
+    if (link && before !== null && link.doc.prev_sha256 !== before) {
+      throw new Failure('data', `generation ${file.generation} of the backup does not follow the one before it`);
+    }
+    before = sha256;
+  }
 }
 
 function parsedLine(line: string): BackupLine | BackupEnd {
+  let value: BackupLine | BackupEnd;
   try {
-    return JSON.parse(line) as BackupLine | BackupEnd;
+    value = JSON.parse(line) as BackupLine | BackupEnd;
   } catch {
     throw new Failure('data', 'the backup holds a line that is not JSON');
   }
+  if (Number(value.v) > 1) {
+    throw new Failure('config', `the backup is of version ${value.v}, this program reads version 1`, {
+      hint: 'It was written by a newer version: upgrade tablepipe on this machine.',
+    });
+  }
+  return value;
 }
 
 /**
@@ -85,14 +106,15 @@ function parsedLine(line: string): BackupLine | BackupEnd {
  */
 export async function restoreBackup(chain: Chain, backup: Backup, signal: AbortSignal): Promise<number> {
   const newest = await chain.tail();
-  if (newest && newest.generation > (backup.lines.at(-1)?.generation ?? 0)) throw other(chain.table);
+  if (newest && newest.generation > (backup.files.at(-1)?.generation ?? 0)) throw other(chain.table);
   let created = 0;
-  for (const { generation, file } of backup.lines) {
+  for (const { generation, bytes } of backup.files) {
     const key = `${chain.folder}/${generationName(generation)}`;
-    const bytes = Buffer.from(file);
-    const { outcome } = await chain.store.create(key, bytes, signal);
+    const packed = await chain.archive.file(generation);
+    const { outcome } = packed ? { outcome: 'exists' as const } : await chain.store.create(key, bytes, signal);
     if (outcome === 'created') created += 1;
-    else if (!bytes.equals((await chain.store.read(key, signal)) ?? Buffer.of())) throw other(chain.table);
+    else if (!Buffer.from(packed ?? (await chain.store.read(key, signal)) ?? []).equals(bytes))
+      throw other(chain.table);
   }
   return created;
 }

@@ -7,29 +7,19 @@
  *     for await (const one of chain.pending()) …                // stored and not loaded, oldest first
  *     await chain.commitLoaded(one.generation, { run_id });     // after the warehouse committed
  */
-import type { Position } from '../end-record.js';
 import { Failure } from '../errors.js';
-import { failpoint } from '../failpoint.js';
 import { pause, retry } from '../retry.js';
-import type { ReadKind } from '../provenance.js';
 import type { Receipt } from '../receipt.js';
-import {
-  FORMAT,
-  type Generation,
-  type GenerationKind,
-  type Link,
-  generationBytes,
-  parseGeneration,
-  randomId,
-  sha256,
-} from './generation.js';
-import { demandConditions } from './probe.js';
-import { type Ranges, type State, foldLoaded, totalsOf, upTo } from './state.js';
+import { Appender, type Draft } from './append.js';
+import { Archive, parsed } from './archive.js';
+import { linkOf, unreadable } from './damage.js';
+import { type Generation, type Link, parseGeneration, sha256 } from './generation.js';
+import { type Ranges, foldLoaded, totalsOf, upTo } from './state.js';
 import { type WatermarkStore, generationName, generationOfName, tableFolder } from './store.js';
-import { type Newest, leaveHint, newest } from './tail.js';
+import { type Newest, newest } from './tail.js';
 
 export interface ChainOptions {
-  /** `program/version@host:pid`, for the record. */
+  /** `program/version@host`, for the record. */
   by: string;
   signal: AbortSignal;
   /** How long one operation is tried again, in milliseconds; default two minutes. */
@@ -48,20 +38,6 @@ export interface Tail {
   readAt: number;
 }
 
-/** What a writer decides; the chain fills in the rest. */
-export interface Draft {
-  kind: GenerationKind;
-  run_id: string;
-  state: State;
-  read?: ReadKind;
-  cursor_columns?: readonly string[];
-  from?: Position | null;
-  to?: Position | null;
-  receipts?: readonly Receipt[];
-  about?: number;
-  reason?: string;
-}
-
 /** Makes the next draft on top of a tail; undefined when there is nothing to commit. */
 export type Propose = (
   tail: Tail | undefined,
@@ -72,9 +48,6 @@ export type Propose = (
 /** Rounds of a race that are played before giving up; each lost one means somebody else moved on. */
 const ROUNDS = 200;
 
-/** A tail read longer ago than this is checked against once more after the commit. */
-const STALE_MS = 60_000;
-
 /** Opens the chain of a table; contacts nothing. */
 export function openChain(store: WatermarkStore, table: string, options: ChainOptions): Chain {
   return new Chain(store, table, options);
@@ -82,7 +55,8 @@ export function openChain(store: WatermarkStore, table: string, options: ChainOp
 
 export class Chain {
   readonly folder: string;
-  private probed = false;
+  readonly archive: Archive;
+  private readonly appender: Appender;
 
   constructor(
     readonly store: WatermarkStore,
@@ -90,6 +64,8 @@ export class Chain {
     private readonly options: ChainOptions,
   ) {
     this.folder = tableFolder(table);
+    this.archive = new Archive(store, this.folder, options.signal);
+    this.appender = new Appender(this, options.by, options.signal);
   }
 
   /** The newest generation, checked; undefined when the table has none. 65 or 78, naming the last good one, when it cannot be read. */
@@ -100,21 +76,12 @@ export class Chain {
   /** The newest file, readable or not: for those who repair. */
   async tail(): Promise<Tail | undefined> {
     const found = await this.patiently(() => newest(this.store, this.folder, this.options.signal));
-    if (!found) return undefined;
-    const { generation, bytes } = found;
-    const readAt = performance.now();
-    try {
-      const link = parseGeneration(bytes, this.table, generation);
-      return { generation, sha256: link.sha256, link, readAt };
-    } catch (error) {
-      return { generation, sha256: sha256(bytes), trouble: error as Failure, readAt };
-    }
+    return found && tailOf(found, this.table);
   }
 
-  /** One generation; 66 when it is not there (never written, or pruned), 65 when it cannot be read. */
+  /** One generation, in place or packed; 66 when there is no such one, 65 when it cannot be read. */
   async generation(number: number): Promise<Link> {
-    const key = `${this.folder}/${generationName(number)}`;
-    const bytes = await this.patiently(() => this.store.read(key, this.options.signal));
+    const bytes = (await this.inPlace(number)) ?? (await this.patiently(() => this.archive.file(number)));
     if (!bytes) throw new Failure('no-input', `${this.table} has no generation ${number} in ${this.store.url}`);
     try {
       return parseGeneration(bytes, this.table, number);
@@ -123,19 +90,27 @@ export class Chain {
     }
   }
 
-  /** Every generation after `number` up to the newest at the time of the call, oldest first, one in memory. */
+  /** Every generation in place after `number` up to the newest at the time of the call, oldest first, one in memory. */
   async *generationsAfter(number: number): AsyncGenerator<Generation> {
-    const last = (await this.read())?.doc.generation ?? 0;
-    const first = Math.max(number + 1, await this.oldest(number));
-    for (let at = first; at <= last; at += 1) yield (await this.generation(at)).doc;
+    await this.read();
+    yield* parsed(this.filesInPlace(number), this.table);
   }
 
-  /** Every file of the chain that is still there, oldest first, unchecked: for backup and checking. */
+  /** Every file of the chain, packed or in place, oldest first, unchecked: for backup and checking. */
   async *files(): AsyncGenerator<Newest> {
+    let after = 0;
+    for await (const file of this.archive.files()) {
+      yield file;
+      after = file.generation;
+    }
+    yield* this.filesInPlace(after);
+  }
+
+  /** The files that are not packed, after `number`. 65 when one between two others is missing. */
+  async *filesInPlace(number = 0): AsyncGenerator<Newest> {
     const last = (await this.tail())?.generation ?? 0;
-    for (let at = await this.oldest(0); at <= last; at += 1) {
-      const key = `${this.folder}/${generationName(at)}`;
-      const bytes = await this.patiently(() => this.store.read(key, this.options.signal));
+    for (let at = await this.oldest(number); at <= last; at += 1) {
+      const bytes = await this.inPlace(at);
       if (!bytes) throw new Failure('data', `generation ${at} of ${this.table} is missing from ${this.store.url}`);
       yield { generation: at, bytes };
     }
@@ -194,7 +169,7 @@ export class Chain {
       const next = (tail?.generation ?? 0) + 1;
       const draft = await propose(tail, next, new Date(this.store.now()).toISOString());
       if (!draft) return undefined;
-      const won = await this.append(tail, draft);
+      const won = await this.appender.append(tail, draft);
       if (won) return won;
       const behind = tail?.generation ?? 0;
       tail = await this.tail();
@@ -217,92 +192,12 @@ export class Chain {
     }
   }
 
-  /** One attempt on one number; undefined when another writer has it. */
-  private async append(tail: Tail | undefined, draft: Draft): Promise<Link | undefined> {
-    if (!this.probed) await this.patiently(() => demandConditions(this.store, this.options.signal));
-    this.probed = true;
-    const doc = this.documentOf(tail, draft);
-    const bytes = generationBytes(doc);
-    await failpoint('wm.before-create');
-    const etag = await this.create(doc, bytes);
-    if (etag === undefined || (await this.overtaken(tail, doc, bytes))) return undefined;
-    await failpoint('wm.after-create');
-    const { generation } = doc;
-    await leaveHint(this.store, this.folder, { generation, bytes, etag: etag || undefined }, this.options.signal).catch(
-      () => {
-        // The commit stands; the next reader only needs one request more.
-      },
-    );
-    await failpoint('wm.after-hint');
-    return { doc, sha256: sha256(bytes) };
+  private inPlace(number: number): Promise<Uint8Array | undefined> {
+    const key = `${this.folder}/${generationName(number)}`;
+    return this.patiently(() => this.store.read(key, this.options.signal));
   }
 
-  /**
-   * Creates the file and, when the answer was lost, finds out what happened: the key holds our bytes, someone
-   * else's, or nothing; only in the last case is the same creation sent again.
-   * Resolves to the etag ('' without one), or undefined when the number is someone else's.
-   */
-  private async create(doc: Generation, bytes: Buffer): Promise<string | undefined> {
-    const key = `${this.folder}/${generationName(doc.generation)}`;
-    return this.patiently(async () => {
-      try {
-        const { outcome, etag } = await this.store.create(key, bytes, this.options.signal);
-        if (outcome === 'created') return etag ?? '';
-      } catch (error) {
-        if (!(error instanceof Failure) || error.kind !== 'temporary') throw error;
-        throw new Failure(
-          'temporary',
-          `${error.message}; whether generation ${doc.generation} was committed is unknown`,
-          {
-            cause: error.cause,
-            hint: 'Running the same line finds out.',
-          },
-        );
-      }
-      // "It exists" may mean that an earlier attempt of ours got through: the bytes hold our write_id.
-      const there = await this.store.read(key, this.options.signal);
-      return there && bytes.equals(there) ? '' : undefined;
-    });
-  }
-
-  /**
-   * True when a writer that slept since it read the tail created a number that was in use and is moved away or
-   * pruned by now: a later generation exists, and it does not name ours. Ours is then taken back.
-   */
-  private async overtaken(tail: Tail | undefined, doc: Generation, bytes: Buffer): Promise<boolean> {
-    if (!tail || performance.now() - tail.readAt < STALE_MS) return false;
-    const found = await this.patiently(() => newest(this.store, this.folder, this.options.signal));
-    if (!found || found.generation <= doc.generation) return false;
-    const after = await this.generation(doc.generation + 1).catch(() => undefined);
-    if (after?.doc.prev_sha256 === sha256(bytes)) return false;
-    await this.store.remove(`${this.folder}/${generationName(doc.generation)}`, this.options.signal);
-    return true;
-  }
-
-  private documentOf(tail: Tail | undefined, draft: Draft): Generation {
-    return {
-      format: FORMAT,
-      table: this.table,
-      chain: (draft.kind !== 'force-reset' && tail?.link?.doc.chain) || randomId(),
-      generation: (tail?.generation ?? 0) + 1,
-      prev_sha256: tail?.sha256 ?? null,
-      write_id: randomId(),
-      kind: draft.kind,
-      run_id: draft.run_id,
-      read: draft.read ?? null,
-      cursor_columns: draft.cursor_columns ?? draft.state.cursor_columns,
-      from: draft.from ?? null,
-      to: draft.to ?? null,
-      receipts: draft.receipts ?? [],
-      about: draft.about ?? null,
-      reason: draft.reason ?? null,
-      state: draft.state,
-      written_at: new Date(this.store.now()).toISOString(),
-      written_by: this.options.by,
-    };
-  }
-
-  /** The number of the oldest file after `number`. */
+  /** The number of the oldest file in place after `number`. */
   private async oldest(number: number): Promise<number> {
     const after = number > 0 ? generationName(number) : '';
     const page = await this.patiently(() => this.store.list(this.folder, after, this.options.signal));
@@ -314,39 +209,22 @@ export class Chain {
   }
 
   /** Tries again while the trouble may pass. */
-  private patiently<T>(operation: () => Promise<T>): Promise<T> {
-    return retry(operation, {
+  readonly patiently = <T>(operation: () => Promise<T>): Promise<T> =>
+    retry(operation, {
       budgetMs: this.options.patienceMs ?? 120_000,
       signal: this.options.signal,
       ...(this.options.onRetry ? { onRetry: this.options.onRetry } : {}),
       permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
     });
+}
+
+/** A newest file, checked. */
+export function tailOf({ generation, bytes }: Newest, table: string): Tail {
+  const readAt = performance.now();
+  try {
+    const link = parseGeneration(bytes, table, generation);
+    return { generation, sha256: link.sha256, link, readAt };
+  } catch (error) {
+    return { generation, sha256: sha256(bytes), trouble: error as Failure, readAt };
   }
-}
-
-/** The checked generation of a tail; throws, naming the last good generation, when it cannot be read. */
-export async function linkOf(tail: Tail | undefined, chain: Chain): Promise<Link | undefined> {
-  if (!tail?.trouble) return tail?.link;
-  const good = await lastGood(chain, tail.generation);
-  throw unreadable(tail.trouble, chain.table, tail.generation, good);
-}
-
-/** How far back the last readable generation is looked for. */
-const LOOK_BACK = 100;
-
-async function lastGood(chain: Chain, before: number): Promise<number | undefined> {
-  for (let at = before - 1; at >= Math.max(1, before - LOOK_BACK); at -= 1) {
-    const link = await chain.generation(at).catch(() => undefined);
-    if (link) return at;
-  }
-  return undefined;
-}
-
-function unreadable(trouble: Failure, table: string, generation: number, good?: number): Failure {
-  const last = good === undefined ? '' : `; the last good one is ${good}`;
-  const repair = good === undefined ? `\`wm force-reset ${table}\`` : `\`wm restore ${table} --generation ${good}\``;
-  return new Failure(trouble.kind, `generation ${generation} of ${table} cannot be read: ${trouble.message}${last}`, {
-    cause: trouble.cause,
-    hint: trouble.kind === 'config' ? (trouble.hint ?? '') : `See \`wm history ${table}\`, then ${repair}.`,
-  });
 }

@@ -3,6 +3,7 @@ import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import type { Chain } from './chain.js';
 import type { Generation } from './generation.js';
+import { comparePositions, samePosition } from './position.js';
 
 /** Generations looked through, newest first, for a receipt; older ones are taken for unknown. */
 const LOOK_BACK = 1000;
@@ -10,14 +11,23 @@ const LOOK_BACK = 1000;
 /** A reset or a move by hand: what was stored before it does not count as done after it. */
 const BARRIERS = new Set(['reset', 'force-reset', 'set', 'restored', 'imported', 'rebuilt']);
 
-/** The generation that holds a receipt (same object, same content), or undefined. One request per generation. */
+/**
+ * The generation that holds a receipt (same object, same content), or undefined. One request per generation looked
+ * at; between two moves by hand a position is passed once, so the generation that begins where the receipt begins,
+ * or the one that ends there, is the last that has to be looked at.
+ */
 export async function findCommitted(
   chain: Chain,
   receipt: Receipt,
   newest: Generation | undefined,
 ): Promise<number | undefined> {
+  const stands = receipt.read === 'incremental' ? newest?.state.cursor : newest?.state.backfill?.to;
+  if (stands !== undefined && comparePositions(stands, receipt.from) === -1) return undefined;
   for await (const doc of newestFirst(chain, newest)) {
     if (doc.receipts.some((one) => sameObject(one, receipt))) return doc.generation;
+    if (doc.kind !== 'stored' || doc.read !== receipt.read) continue;
+    const passed = doc.receipts.some((one) => samePosition(one.from, receipt.from));
+    if (passed || samePosition(doc.to, receipt.from)) return undefined;
   }
   return undefined;
 }

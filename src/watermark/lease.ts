@@ -8,6 +8,7 @@ import { failpoint } from '../failpoint.js';
 import { pause } from '../retry.js';
 import { randomId } from './generation.js';
 import { type WatermarkStore, generationName, generationOfName, tableFolder } from './store.js';
+import type { Newest } from './tail.js';
 
 export interface Lease {
   format: 'tablepipe.lease/1';
@@ -45,6 +46,11 @@ export class Leases {
 
   /** The newest lease, also an expired or released one; undefined when there never was one. */
   async newest(): Promise<Lease | undefined> {
+    const found = await this.newestFile();
+    return found && parseLease(found.bytes, this.table);
+  }
+
+  private async newestFile(): Promise<Newest | undefined> {
     for (;;) {
       let last: string | undefined;
       for (const { name } of await this.store.list(this.folder, '', this.signal)) {
@@ -52,7 +58,7 @@ export class Leases {
       }
       if (last === undefined) return undefined;
       const bytes = await this.store.read(`${this.folder}/${last}`, this.signal);
-      if (bytes) return parseLease(bytes, this.table);
+      if (bytes) return { generation: generationOfName(last) ?? 0, bytes };
     }
   }
 
@@ -99,8 +105,25 @@ export class Leases {
     return (await this.next(lease, { ...lease, released: true })) !== undefined;
   }
 
+  /** Ends whatever lease there is, also one that cannot be read; resolves to false when there is none, or it changed hands meanwhile. */
+  async clear(owner: string): Promise<boolean> {
+    const found = await this.newestFile();
+    if (!found || this.isFree(found)) return false;
+    const now = this.time(0);
+    const rest = { owner, token: randomId(), acquired_at: now, expires_at: now, released: true };
+    return (await this.next({ number: found.generation }, rest)) !== undefined;
+  }
+
+  private isFree({ bytes }: Newest): boolean {
+    try {
+      return !this.isHeld(parseLease(bytes, this.table));
+    } catch {
+      return false;
+    }
+  }
+
   private async next(
-    before: Lease | undefined,
+    before: Pick<Lease, 'number'> | undefined,
     rest: Omit<Lease, 'format' | 'table' | 'number'>,
   ): Promise<Lease | undefined> {
     const number = (before?.number ?? 0) + 1;
@@ -135,14 +158,18 @@ export class Leases {
 }
 
 function parseLease(bytes: Uint8Array, table: string): Lease {
+  let lease: Partial<Lease> = {};
   try {
-    const lease = JSON.parse(Buffer.from(bytes).toString('utf8')) as Lease;
-    if (lease.format === 'tablepipe.lease/1' && Number.isSafeInteger(lease.number)) return lease;
+    lease = JSON.parse(Buffer.from(bytes).toString('utf8')) as Lease;
   } catch {
     // Reported below.
   }
-  throw new Failure('data', `the lease on ${table} cannot be read`, {
-    hint: `Remove it with \`wm unlock ${table} --force\`.`,
+  if (lease?.format === 'tablepipe.lease/1' && Number.isSafeInteger(lease.number)) return lease as Lease;
+  const newer = String(lease?.format).startsWith('tablepipe.lease/');
+  throw new Failure(newer ? 'config' : 'data', `the lease on ${table} cannot be read`, {
+    hint: newer
+      ? `Its format is ${lease.format}: upgrade tablepipe on this machine.`
+      : `End it with \`wm unlock ${table} --force\`.`,
   });
 }
 

@@ -1,40 +1,101 @@
-/** A lost chain again, from what each object says about itself. */
+/**
+ * A lost chain again, from what each object says about itself. Objects join by `from` and `to`: the objects of a first
+ * load by key, those of the reads after it by cursor, which began at the first load's bound.
+ */
+import type { Position } from '../end-record.js';
+import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import { footerProvenance } from './footer.js';
 import { randomId } from './generation.js';
 import type { Objects } from './objects.js';
+import { comparePositions } from './position.js';
+import { type State, emptyState, foldStored } from './state.js';
 
 export interface Rebuilt {
-  /** The receipts of the longest unbroken series, in the order of the data. */
-  receipts: readonly Receipt[];
-  /** Objects of the table outside that series: written by runs that never committed, or repeated. */
+  /** The objects of the first load, in key order; empty when the table was read in cursor order from the start. */
+  backfill: readonly Receipt[];
+  /** The unbroken series of reads in cursor order. */
+  incremental: readonly Receipt[];
+  /** Places where objects of the first load are missing, because they were cleaned or lost. */
+  gaps: number;
+  /** Objects of the table in neither: written by runs that never committed, or repeated. */
   outside: readonly string[];
 }
 
 /**
- * Reads the footers of all objects below a folder and joins them by `from` and `to`. Only incremental reads
- * form a series; where two objects begin at the same place, the one from which more objects follow is taken.
- * Memory: one receipt per object.
+ * Reads the footers of all objects below a folder. Where several series could be the one, the one that begins first
+ * is taken, and where two objects begin at the same place, the one from which more objects follow: a cursor that is
+ * too low repeats work, one that is too high loses rows. Reads in cursor order from a bound on prove that the first
+ * load before them was complete. 66 when no series can be proven. Memory: one receipt per object.
  */
 export async function rebuild(objects: Objects, folder: string, table: string, runId: string): Promise<Rebuilt> {
+  const found = await receiptsBelow(objects, folder, table, runId);
+  const loads = found.filter(({ read }) => read === 'backfill');
+  const [incremental = []] = allSeries(found.filter(({ read }) => read === 'incremental'));
+  if (incremental.length === 0) throw nothingProven(table, folder, loads.length);
+  const pieces = incremental[0]?.from === null ? [] : allSeries(loads);
+  const backfill = pieces.flat();
+  const gaps = Math.max(0, pieces.length - (pieces[0]?.[0]?.from === null ? 1 : 0));
+  const inside = new Set([...backfill, ...incremental].map(({ url }) => url));
+  const outside = found.map(({ url }) => url).filter((url) => !inside.has(url));
+  return { backfill: numbered(backfill), incremental: numbered(incremental, backfill.length), gaps, outside };
+}
+
+/** The state those objects add up to: all of them pending. */
+export function rebuiltState(
+  { backfill, incremental }: Pick<Rebuilt, 'backfill' | 'incremental'>,
+  generation: number,
+  at: string,
+): State {
+  let state = emptyState(at);
+  for (const receipts of [backfill, incremental]) {
+    const last = receipts.at(-1);
+    if (!last) continue;
+    const { read, cursor_columns, to, run_id } = last;
+    const until = incremental[0]?.from?.[0] ?? null;
+    state = foldStored(state, { generation, run_id, read, cursor_columns, receipts, to, until, status: 'success', at });
+  }
+  return state;
+}
+
+async function receiptsBelow(objects: Objects, folder: string, table: string, run_id: string): Promise<Receipt[]> {
   const found: Receipt[] = [];
   for await (const url of objects.below(folder)) {
     const look = await objects.look(url);
     const about = look && (await footerProvenance(objects, url, look.bytes));
-    if (!look || about?.table !== table || about.read !== 'incremental' || about.to === null) continue;
+    if (!look || about?.table !== table || about.to === null) continue;
     const { primary_key, cursor_columns, from, to, rows, schema_id, read } = about;
     const crc32 = look.crc32 ?? (await objects.checksum(url));
     const place = { table, url, bytes: look.bytes, rows, etag: look.etag ?? '', crc32, schema_id };
-    const ids = { run_id: runId, seq: 0, write_id: randomId() };
+    const ids = { run_id, seq: 0, write_id: randomId() };
     found.push({ type: 'object', v: 1, ...ids, ...place, read, primary_key, cursor_columns, from, to });
   }
-  const receipts = longestSeries(found).map((receipt, seq) => ({ ...receipt, seq }));
-  const inside = new Set(receipts.map(({ url }) => url));
-  return { receipts, outside: found.map(({ url }) => url).filter((url) => !inside.has(url)) };
+  return found;
 }
 
-/** The longest series that starts at the beginning, each object beginning where the one before it ends. */
-export function longestSeries(found: readonly Receipt[]): Receipt[] {
+function numbered(receipts: readonly Receipt[], start = 0): Receipt[] {
+  return receipts.map((receipt, n) => ({ ...receipt, seq: start + n }));
+}
+
+function nothingProven(table: string, folder: string, backfilled: number): Failure {
+  const hint = 'Extract it from the start; objects that are there already are not written twice.';
+  if (backfilled === 0)
+    return new Failure('no-input', `there is no Parquet object of ${table} below ${folder}`, { hint });
+  const message = `below ${folder} are only objects of the first load of ${table}, and they do not say up to which time they were read`;
+  return new Failure('no-input', message, { hint });
+}
+
+/** One series for each place where no other object ends, in the order of where they begin; the longer of equals first. */
+function allSeries(found: readonly Receipt[]): Receipt[][] {
+  const ends = new Set(found.map(({ to }) => JSON.stringify(to)));
+  const starts = new Map(found.map(({ from }) => [JSON.stringify(from), from]));
+  const open = [...starts].filter(([key]) => !ends.has(key)).map(([, from]) => from);
+  const all = open.map((from) => seriesFrom(from, found));
+  return all.sort((a, b) => comparePositions(a[0]?.from ?? null, b[0]?.from ?? null) || b.length - a.length);
+}
+
+/** The longest series from a position on, each object beginning where the one before it ends. */
+export function seriesFrom(start: Position | null, found: readonly Receipt[]): Receipt[] {
   const starting = new Map<string, Receipt[]>();
   for (const receipt of found) {
     const key = JSON.stringify(receipt.from);
@@ -65,11 +126,12 @@ export function longestSeries(found: readonly Receipt[]): Receipt[] {
       following.set(key, best);
     }
   };
-  measure('null');
-  const series: Receipt[] = [];
-  for (let at = following.get('null')?.next; at; at = following.get(JSON.stringify(at.to))?.next) {
-    series.push(at);
-    if (series.length > found.length) break;
+  const first = JSON.stringify(start);
+  measure(first);
+  const series = new Set<Receipt>();
+  // Positions only grow, unless files lie: a circle ends where it began.
+  for (let at = following.get(first)?.next; at && !series.has(at); at = following.get(JSON.stringify(at.to))?.next) {
+    series.add(at);
   }
-  return series;
+  return [...series];
 }

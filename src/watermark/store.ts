@@ -64,6 +64,9 @@ export function tableFolder(table: string): string {
 
 const DIGITS = 10;
 
+/** The largest number a generation can have: names sort by byte, so all have the same width. */
+export const LAST_GENERATION = 10 ** DIGITS - 1;
+
 /** `0000000042.json`. */
 export function generationName(generation: number): string {
   return `${String(generation).padStart(DIGITS, '0')}.json`;

@@ -1,7 +1,7 @@
 /** The command line of `wm`, through the program. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -306,7 +306,7 @@ t.test('prune: a plan first; packed, nothing is forgotten and numbers go on', { 
 });
 
 t.test('lock, unlock, run', { timeout: 60_000 }, async (t) => {
-  const { run } = await place();
+  const { folder, run } = await place();
   const lease = json(await run(['lock', TABLE, '--ttl', '1h']));
   t.match(await run(['lock', TABLE]), { code: 80, stderr: /is locked by/ });
   t.match(await run(['run', TABLE, '--', 'true']), { code: 80 });
@@ -320,6 +320,15 @@ t.test('lock, unlock, run', { timeout: 60_000 }, async (t) => {
   );
   t.match(await run(['run', TABLE, '--', 'no-such-command']), { code: 64 });
   t.match(await run(['run', TABLE, '--', 'true']), { code: 0 }, 'the lease was given back');
+  t.match(await run(['run', TABLE, '--', 'sh', '-c', 'kill -9 $$']), {
+    code: 137,
+    stderr: /error\[137\]: sh was ended/,
+  });
+  const [last = ''] = (await readdir(join(folder, TABLE, '_lease'))).sort().reverse();
+  await writeFile(join(folder, TABLE, '_lease', last), '{"format":');
+  t.match(await run(['lock', TABLE]), { code: 65, stderr: /wm unlock shop\.orders --force/ });
+  t.match(json(await run(['unlock', TABLE, '--force'])), { released: true }, 'also one that cannot be read');
+  t.match(await run(['run', TABLE, '--', 'true']), { code: 0 });
 });
 
 t.test('a lease that is taken over stops the command with 80', { timeout: 60_000 }, async (t) => {

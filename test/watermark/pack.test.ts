@@ -17,7 +17,7 @@ async function chainOf(store: MemoryStore, receipts: number): Promise<Chain> {
 
 async function urls(chain: Chain): Promise<string[]> {
   const found: string[] = [];
-  for await (const doc of everyGeneration(chain, signal)) found.push(...doc.receipts.map(({ url }) => url));
+  for await (const doc of everyGeneration(chain)) found.push(...doc.receipts.map(({ url }) => url));
   return found;
 }
 

@@ -5,7 +5,13 @@ import type { Position } from '../../src/end-record.js';
 import { type FileProvenance, PROVENANCE_KEY } from '../../src/provenance.js';
 
 /** `rows` integers, said to be the rows after `from` up to `to`. The JSON is padded, as our writer pads it. */
-export function parquetFile(table: string, from: Position | null, to: Position, rows: number): Uint8Array {
+export function parquetFile(
+  table: string,
+  from: Position | null,
+  to: Position,
+  rows: number,
+  more: Partial<FileProvenance> = {},
+): Uint8Array {
   const provenance: FileProvenance = {
     v: 1,
     table,
@@ -17,6 +23,7 @@ export function parquetFile(table: string, from: Position | null, to: Position, 
     rows,
     schema_id: 's1',
     columns: { id: 'int(11)' },
+    ...more,
   };
   const arrow = new ArrowTable({
     id: vectorFromArray(

@@ -1,12 +1,13 @@
 /** `wm advance`: commits receipts, passes them on. */
 import type { Command, Invocation } from '../../cli/command.js';
 import { parseCount, parseDuration } from '../../cli/parse.js';
+import type { ReceiptItem } from '../../receipt.js';
 import { stdout } from '../../sink/stdout.js';
 import { stdinBytes } from '../../source/stdin.js';
-import { runThrough } from '../../stage.js';
+import { type Codec, runThrough } from '../../stage.js';
 import { advance } from '../../watermark/advance.js';
 import { openStore, openTableChain } from '../watermark-store.js';
-import { WM_FLAGS, oneTable } from './output.js';
+import { WM_FLAGS, oneTable, readable } from './output.js';
 
 /** After a signal the receipts in hand may still be committed; main() gives a program 5 s to clean up. */
 const GRACE_MS = 4_000;
@@ -35,7 +36,8 @@ const command: Command = {
     const store = await openStore(invocation);
     const chain = openTableChain(store, table, invocation, delayed(invocation));
     const source = stdinBytes('the receipts of s3-put');
-    await runThrough(source, advance(chain, { flushMs, flushFiles, runId }), stdout(), signal);
+    const codec = advance(chain, { flushMs, flushFiles, runId });
+    await runThrough(source, readable(invocation) ? spoken(codec) : codec, stdout(), signal);
   },
 };
 
@@ -47,4 +49,16 @@ function delayed({ signal }: Invocation): AbortSignal {
   const start = (): void => void setTimeout(() => late.abort(signal.reason), GRACE_MS).unref();
   signal.addEventListener('abort', start, { once: true });
   return late.signal;
+}
+
+/** The same for a person: one line per committed object, and what it came to. */
+function spoken(codec: Codec<Uint8Array, string>): Codec<Uint8Array, string> {
+  return async function* words(input, signal) {
+    for await (const line of codec(input, signal)) {
+      const item = JSON.parse(line) as ReceiptItem;
+      if (item.type === 'object')
+        yield `generation ${item.generation}: ${item.rows} rows, ${item.bytes} bytes, ${item.url}\n`;
+      else yield `${item.table}: ${item.status}; ${item.objects} objects, ${item.rows} rows, ${item.bytes} bytes\n`;
+    }
+  };
 }

@@ -1,10 +1,11 @@
 /** `wm list`: every table of a store at a glance. */
 import type { Command, Invocation } from '../../cli/command.js';
 import { writeStdout } from '../../sink/stdout.js';
+import { linkOf } from '../../watermark/damage.js';
 import { timestampOf } from '../../watermark/document.js';
 import type { Generation } from '../../watermark/generation.js';
 import { newest } from '../../watermark/tail.js';
-import type { WatermarkStore } from '../../watermark/store.js';
+import { type WatermarkStore, tableFolder } from '../../watermark/store.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, aligned, cell, readable } from './output.js';
 
@@ -57,16 +58,30 @@ interface Seen {
 
 /** One table; undefined for a folder without generations. A chain that cannot be read is a line of its own. */
 async function look(store: WatermarkStore, folder: string, invocation: Invocation): Promise<Seen | undefined> {
-  const found = await newest(store, folder, invocation.signal);
-  if (!found) return undefined;
-  const table = tableName(found.bytes) ?? decodeURIComponent(folder);
+  const table = await tableOf(store, folder, invocation.signal);
+  const chain = table === undefined ? undefined : openTableChain(store, table, invocation);
+  const tail = await chain?.tail();
+  if (!chain || !tail) return undefined;
   try {
-    const link = await openTableChain(store, table, invocation).read();
+    const link = await linkOf(tail, chain);
     return link && { record: summary(link.doc, store.now()) };
   } catch (trouble) {
-    const { generation } = found;
-    return { record: { ...blank(table, generation), error: (trouble as Error).message }, trouble };
+    const error = (trouble as Error).message;
+    return { record: { ...blank(chain.table, tail.generation), error }, trouble };
   }
+}
+
+/** The table a folder belongs to: its name says so, unless it had to be shortened; then its newest file does. */
+async function tableOf(store: WatermarkStore, folder: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    const table = decodeURIComponent(folder);
+    if (tableFolder(table) === folder) return table;
+  } catch {
+    // A shortened name is not an encoding.
+  }
+  const found = await newest(store, folder, signal);
+  const table = found && tableName(found.bytes);
+  return table !== undefined && tableFolder(table) === folder ? table : undefined;
 }
 
 function summary(doc: Generation, now: number): Seen['record'] {

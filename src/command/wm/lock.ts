@@ -1,6 +1,7 @@
 /** `wm lock`, `wm unlock` and `wm run`: a lease around work, so that a second run stops before it starts. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { constants } from 'node:os';
 import type { Command, Invocation } from '../../cli/command.js';
 import { parseDuration } from '../../cli/parse.js';
 import { Failure, kindOfCode } from '../../errors.js';
@@ -45,15 +46,21 @@ export const unlock: Command = {
     if ((token === undefined) !== force) throw new Failure('usage', 'give either --token or --force');
     const store = await openStore(invocation);
     const leases = new Leases(store, table, invocation.signal);
+    if (force) {
+      const released = await leases.clear(writer(invocation));
+      return await printRecord(invocation, { table, released, noop: !released }, () => [
+        released ? `${table}: released` : `${table}: was not locked`,
+      ]);
+    }
     const lease = await leases.newest();
     const free = !leases.isHeld(lease);
-    if (!free && !force && lease.token !== token) {
+    if (!free && lease.token !== token) {
       throw new Failure('conflict', `${table} is locked by ${lease.owner}, with another token`);
     }
     if (!free && !(await leases.release(lease)))
       throw new Failure('conflict', `the lease on ${table} changed hands meanwhile`);
     await printRecord(invocation, { table, released: !free, noop: free }, () => [
-      free ? `${table}: was not locked` : `${table}: released (it was ${lease.owner}'s)`,
+      free ? `${table}: was not locked` : `${table}: released`,
     ]);
   },
 };
@@ -109,7 +116,8 @@ async function supervised(
     if (keeper.lost) throw keeper.lost;
     if (code === 0) return;
     const what = code === null ? `was ended by ${killed}` : `ended with ${code}`;
-    const status = code ?? 128 + 15;
+    const status = code ?? 128 + (constants.signals[killed as NodeJS.Signals] ?? 0);
+    // A status of another program's own says nothing about ours: its class is not 70.
     const kind = kindOfCode(status) === 'internal' ? 'more' : kindOfCode(status);
     throw new Failure(kind, `${command} ${what}`, { code: status, hint: 'Its own message says why.' });
   } catch (error) {

@@ -6,11 +6,13 @@ import { Failure } from '../../errors.js';
 import { isFolder, parseLocation } from '../../location.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { StoredObjects } from '../../source/objects.js';
+import type { Draft } from '../../watermark/append.js';
 import { audit } from '../../watermark/audit.js';
+import type { Tail } from '../../watermark/chain.js';
 import type { Objects } from '../../watermark/objects.js';
 import { pack, planPack } from '../../watermark/pack.js';
-import { rebuild } from '../../watermark/rebuild.js';
-import { emptyState, foldStored, totalsOf } from '../../watermark/state.js';
+import { rebuild, rebuiltState } from '../../watermark/rebuild.js';
+import { totalsOf } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, cell, oneTable, printRecord, readable } from './output.js';
 
@@ -70,29 +72,24 @@ export const rebuilt: Command = {
     const tail = await chain.tail();
     // After a force-reset the chain is empty though it has a number: that is where a rebuild belongs.
     if (tail && tail.link?.doc.kind !== 'force-reset') throw exists();
-    const { receipts, outside } = await rebuild(openObjects(invocation), folder, table, run_id);
-    const last = receipts.at(-1);
-    if (!last) throw new Failure('no-input', `no Parquet object of ${table} below ${folder} begins at the start`);
-    const { to, cursor_columns } = last;
-    let generation: number | null = null;
-    if (!flags.on('dry-run')) {
-      const link = await chain.commit((_tail, next, at) => {
-        const event = {
-          generation: next,
-          run_id,
-          read: 'incremental',
-          cursor_columns,
-          receipts,
-          to,
-          until: null,
-        } as const;
-        const state = foldStored(emptyState(at), { ...event, status: 'success', at });
-        return { kind: 'rebuilt', run_id, read: 'incremental', cursor_columns, from: null, to, receipts, state };
-      }, tail ?? null);
-      generation = link?.doc.generation ?? null;
+    const found = await rebuild(openObjects(invocation), folder, table, run_id);
+    const receipts = [...found.backfill, ...found.incremental];
+    const { to = null, cursor_columns = [] } = found.incremental.at(-1) ?? {};
+    const commit = (_tail: Tail | undefined, next: number, at: string): Draft => {
+      const state = rebuiltState(found, next, at);
+      return { kind: 'rebuilt', run_id, read: 'incremental', cursor_columns, from: null, to, receipts, state };
+    };
+    const link = flags.on('dry-run') ? undefined : await chain.commit(commit, tail ?? null);
+    const generation = link?.doc.generation ?? null;
+    const { outside, gaps } = found;
+    if (gaps > 0) {
+      invocation.words.warn(
+        `objects of the first load of ${table} are missing in ${gaps} places: cleaned after loading, or lost`,
+      );
     }
-    const record = { table, generation, dry_run: generation === null, ...totalsOf(receipts), to, outside };
-    await printRecord(invocation, record, () => [
+    const begins = { first_load: found.backfill.length, from: found.incremental[0]?.from ?? null };
+    const totals = { ...totalsOf(receipts), ...begins, to, gaps, outside };
+    await printRecord(invocation, { table, generation, dry_run: generation === null, ...totals }, () => [
       `${table}: ${receipts.length} objects up to ${cell(to)}${generation === null ? ' (nothing committed)' : ` (generation ${generation})`}`,
       ...outside.map((url) => `not part of the series: ${url}`),
     ]);

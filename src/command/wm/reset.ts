@@ -3,7 +3,7 @@ import type { Command, Invocation } from '../../cli/command.js';
 import { parseCount } from '../../cli/parse.js';
 import { Failure } from '../../errors.js';
 import { moveAside } from '../../watermark/aside.js';
-import { linkOf } from '../../watermark/chain.js';
+import { linkOf } from '../../watermark/damage.js';
 import { emptyState, foldReset, foldRestored, pendingAgain, totalsOf } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, cell, oneTable, printRecord } from './output.js';

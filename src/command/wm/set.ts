@@ -2,7 +2,7 @@
 import type { Command, Invocation } from '../../cli/command.js';
 import type { Position } from '../../end-record.js';
 import { Failure } from '../../errors.js';
-import { linkOf } from '../../watermark/chain.js';
+import { linkOf } from '../../watermark/damage.js';
 import { comparePositions, positionOfJson, positionOfTimestamp } from '../../watermark/position.js';
 import { emptyState, foldSet } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';

@@ -5,7 +5,7 @@ import { Failure, fileFailure } from '../../errors.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { stdinBytes } from '../../source/stdin.js';
 import { backupLines, parseBackup, restoreBackup } from '../../watermark/backup.js';
-import { linkOf } from '../../watermark/chain.js';
+import { linkOf } from '../../watermark/damage.js';
 import { type OldDocument, oldDocument, positionOfOld } from '../../watermark/old-document.js';
 import { emptyState, foldSet } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';
@@ -66,7 +66,7 @@ async function bringBack(invocation: Invocation, table: string, text: string): P
   if (backup.table !== table) throw new Failure('data', `the backup is of ${backup.table}, not ${table}`);
   const chain = openTableChain(await openStore(invocation), table, invocation);
   const created = await restoreBackup(chain, backup, invocation.signal);
-  const generation = backup.lines.at(-1)?.generation ?? 0;
+  const generation = backup.files.at(-1)?.generation ?? 0;
   await printRecord(invocation, { table, generation, created, noop: created === 0 }, () => [
     `${table}: generation ${generation}; ${created} files created`,
   ]);
