@@ -103,6 +103,12 @@ export function decodeBatch(schemaFrame: Uint8Array, batchFrame: Uint8Array): Re
   throw new Failure('data', 'a record batch of the Arrow stream is damaged');
 }
 
+/** The one batch of a complete stream; the columns point into `bytes`. */
+export function streamedBatch(bytes: Uint8Array): RecordBatch {
+  for (const batch of RecordBatchReader.from(bytes)) return batch as RecordBatch;
+  throw new Failure('data', 'an Arrow stream has no batch');
+}
+
 /** The parts as one buffer. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -1,0 +1,164 @@
+/**
+ * Rows in, Parquet out: one file, or as many as the limits ask for, each the member of a tar. Every file says which
+ * positions it covers: the first begins where the stream began, each other where the one before it ended.
+ */
+import { createHash } from 'node:crypto';
+import type { EndRecord, Position } from '../end-record.js';
+import { Failure, codeOf } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import { objectName } from '../object-name.js';
+import { type FileProvenance, PROVENANCE_KEY } from '../provenance.js';
+import { parquetSchema, schemaId, type ParquetTarget } from '../column/parquet-schema.js';
+import { type PositionReader, positionReader } from '../column/position-text.js';
+import { Spool } from '../sink/spool.js';
+import { BatchCutter } from './arrow-cut.js';
+import { ParquetFile, type ParquetFileOptions, RowCursor } from './parquet-file.js';
+import type { RowStream } from './row-stream.js';
+import { type TarMember, endMember } from './tar-writer.js';
+
+export interface ParquetStreamOptions extends ParquetFileOptions {
+  target: ParquetTarget;
+}
+
+/** The bytes of one file that holds every row. Its footer comes only after the stream's end record. */
+export async function* oneParquetFile(stream: RowStream, options: ParquetStreamOptions): AsyncGenerator<Uint8Array> {
+  const files = new Files(stream, options);
+  const file = files.begin();
+  yield* file.body(files.cursor);
+  files.demandEnd();
+  yield await file.end(files.keyValues(file));
+}
+
+/**
+ * A tar member for each finished file, then the end record. A stream that fails gives the files finished before, an
+ * end record that says `aborted`, and then its error. A file waits in memory up to 16 MiB, beyond that in `tempDir`.
+ */
+export async function* parquetMembers(
+  opening: Promise<RowStream>,
+  options: ParquetStreamOptions,
+  { tempDir, runId }: { tempDir: string; runId: string },
+): AsyncGenerator<TarMember> {
+  let files: Files | undefined;
+  try {
+    files = new Files(await opening, options);
+    while (!(await files.cursor.atEnd())) yield* member(files, tempDir);
+    files.demandEnd();
+    await failpoint('to-parquet.before-end');
+  } catch (error) {
+    const code = codeOf(error);
+    const end = files?.endRecord(code) ?? { ...NOTHING, run_id: runId, code };
+    yield endMember(end, files?.streamRecords() ?? { run_id: runId });
+    throw error;
+  }
+  yield endMember(files.endRecord(0), files.streamRecords());
+}
+
+/** The end of a stream that failed before it said what it is. */
+const NOTHING = { status: 'aborted', rows: 0, bytes: 0, table: '', cursor_columns: [], from: null, to: null } as const;
+
+async function* member(files: Files, tempDir: string): AsyncGenerator<TarMember> {
+  const spool = new Spool(tempDir);
+  try {
+    const file = files.begin();
+    const hash = createHash('sha256');
+    const keep = async (chunk: Uint8Array): Promise<void> => {
+      hash.update(chunk);
+      await spool.write(chunk);
+    };
+    for await (const chunk of file.body(files.cursor)) await keep(chunk);
+    await keep(await file.end(files.keyValues(file)));
+    const { name, records } = files.finish(file, hash.digest('hex'));
+    yield { name, bytes: spool.bytes, records, body: spool.read() };
+  } finally {
+    await spool.discard();
+  }
+}
+
+/** What the files of one stream share, and where the next one begins. */
+class Files {
+  readonly cursor: RowCursor;
+  private readonly cutter: BatchCutter;
+  private readonly positionOf: PositionReader;
+  private readonly schemaId: string;
+  private from: Position | null;
+  private rows = 0;
+  private bytes = 0;
+
+  constructor(
+    private readonly stream: RowStream,
+    private readonly options: ParquetStreamOptions,
+  ) {
+    const { schema, provenance, batches } = stream;
+    this.cursor = new RowCursor(batches[Symbol.asyncIterator]());
+    this.cutter = new BatchCutter(parquetSchema(schema, options.target));
+    this.positionOf = positionReader(schema.fields, provenance.cursor_columns);
+    this.schemaId = schemaId(this.cutter.schema);
+    this.from = provenance.from;
+  }
+
+  begin(): ParquetFile {
+    return new ParquetFile(this.cutter, this.options);
+  }
+
+  /** The one key of ours in a footer. */
+  keyValues(file: ParquetFile): Map<string, string> {
+    return new Map([[PROVENANCE_KEY, JSON.stringify(this.provenance(file))]]);
+  }
+
+  /** Name and pax records of a finished file; the next one begins where it ends. */
+  finish(file: ParquetFile, sha256: string): { name: string; records: Record<string, string> } {
+    const provenance = this.provenance(file);
+    const { from, to, rows } = provenance;
+    const name = objectName({ from, to, firstRow: this.rows, rows }, sha256);
+    this.rows += rows;
+    this.bytes += file.bytes;
+    this.from = to;
+    const records = {
+      rows: String(rows),
+      from: JSON.stringify(from),
+      to: JSON.stringify(to),
+      schema_id: this.schemaId,
+      provenance: JSON.stringify(provenance),
+      ...this.streamRecords(),
+    };
+    return { name, records };
+  }
+
+  /** What is true of the whole stream and stands in no file, since it differs from run to run. */
+  streamRecords(): Record<string, string> {
+    const { run_id, read, until } = this.stream.provenance;
+    return { run_id, read, ...(until === null ? {} : { until }) };
+  }
+
+  endRecord(code: number): EndRecord {
+    const { run_id, table, cursor_columns, from } = this.stream.provenance;
+    const until = this.stream.end?.until;
+    return {
+      status: code === 0 ? 'complete' : 'aborted',
+      rows: this.rows,
+      bytes: this.bytes,
+      run_id,
+      table,
+      cursor_columns,
+      from,
+      to: this.from,
+      code,
+      ...(until === undefined ? {} : { until }),
+    };
+  }
+
+  /** Refuses to call the files complete before the input did. */
+  demandEnd(): void {
+    const { end } = this.stream;
+    if (end === undefined) throw new Failure('internal', 'the rows ended without an end record');
+  }
+
+  private provenance(file: ParquetFile): FileProvenance {
+    const { table, read, primary_key, cursor_columns, columns } = this.stream.provenance;
+    const tracked = cursor_columns.length > 0;
+    const to = !tracked ? null : file.last ? this.positionOf(file.last.batch, file.last.row) : this.from;
+    const from = tracked ? this.from : null;
+    const { rows } = file;
+    return { v: 1, table, read, primary_key, cursor_columns, from, to, rows, schema_id: this.schemaId, columns };
+  }
+}

@@ -1,0 +1,104 @@
+/** `to-parquet`: rows on stdin, one Parquet file or a tar of them on stdout. */
+import type { Command, Invocation } from '../cli/command.js';
+import { parseChoice, parseCount, parseSize } from '../cli/parse.js';
+import type { Compression } from '../codec/parquet-file.js';
+import type { ParquetStreamOptions } from '../codec/parquet-stream.js';
+import type { ParquetTarget } from '../column/parquet-schema.js';
+import { Failure } from '../errors.js';
+import { outputFile } from '../sink/output-file.js';
+import { refuseTerminal, stdout } from '../sink/stdout.js';
+import { stdinBytes } from '../source/stdin.js';
+import { interruptible } from '../stage.js';
+
+const COMPRESSIONS: readonly Compression[] = ['snappy', 'zstd', 'gzip', 'none'];
+const TARGETS: readonly ParquetTarget[] = ['redshift', 'any'];
+
+/** Below this a file is mostly footer, and its size cannot be hit. */
+const LEAST_FILE_BYTES = 256 << 10;
+const LEAST_GROUP_BYTES = 64 << 10;
+
+const command: Command = {
+  summary: 'convert Arrow, NDJSON or Singer rows to Parquet',
+  usage: '[-o FILE] [--split-rows N | --split-size SIZE] [flags] < ROWS',
+  examples: [
+    'mysql-extract shop.orders | to-parquet --split-size 64MiB | s3-put s3://lake/incremental/ | wm advance shop.orders',
+    'mysql-extract shop.orders | to-parquet -o orders.parquet',
+    'mysql-extract shop.orders | to-parquet --split-rows 50000 | tar xf -',
+  ],
+  flags: [
+    { name: 'output', short: 'o', value: 'FILE', help: 'write one file here: complete, or not at all' },
+    { name: 'overwrite', help: 'replace FILE when it holds something else' },
+    { name: 'split-rows', value: 'N', help: 'a tar of files of N rows' },
+    { name: 'split-size', value: 'SIZE', help: 'a tar of files of this size, within 10 %' },
+    { name: 'compression', value: 'NAME', default: 'snappy', help: COMPRESSIONS.join(', ') },
+    {
+      name: 'row-group-size',
+      value: 'SIZE',
+      default: '16MiB',
+      help: 'encoded bytes of a row group; memory is about five',
+    },
+    {
+      name: 'target',
+      value: 'NAME',
+      default: 'redshift',
+      help: 'redshift: only what its COPY loads; any: richer types',
+    },
+    {
+      name: 'temp-dir',
+      value: 'DIR',
+      env: ['TMPDIR'],
+      default: '/tmp',
+      help: 'where a file of a tar waits once it is larger than 16 MiB',
+    },
+    { name: 'allow-unterminated', help: 'accept the rows of another program, which writes no end record' },
+  ],
+  async run(invocation) {
+    const { flags, signal, runId } = invocation;
+    const options = optionsOf(invocation);
+    const output = flags.text('output');
+    const split = options.fileRows !== undefined || options.fileBytes !== undefined;
+    if (output !== undefined && split) throw new Failure('usage', '-o takes one file; splitting makes several');
+    if (output === undefined) refuseTerminal('Parquet', 'Pipe it on, or write to a file with -o.');
+    const bytes = interruptible(stdinBytes('rows')(signal), signal);
+    const { openRows } = await import('../codec/open-rows.js');
+    const { oneParquetFile, parquetMembers } = await import('../codec/parquet-stream.js');
+    const { tarBytes } = await import('../codec/tar-writer.js');
+    const allowUnterminated = flags.on('allow-unterminated');
+    const rows = openRows(bytes, { allowUnterminated, runId }, signal);
+    if (split) {
+      const tempDir = flags.text('temp-dir') ?? '/tmp';
+      await stdout()(tarBytes(parquetMembers(rows, options, { tempDir, runId })), signal);
+      return;
+    }
+    const sink = output === undefined ? stdout() : outputFile(output, flags.on('overwrite'));
+    await sink(oneParquetFile(await rows, options), signal);
+  },
+};
+
+export default command;
+
+function optionsOf({ flags, operands }: Invocation): ParquetStreamOptions {
+  if (operands.length > 0) {
+    throw new Failure('usage', `${operands[0]}: the rows come from stdin`, { hint: 'Write: to-parquet < FILE.' });
+  }
+  const rows = flags.text('split-rows');
+  const size = flags.text('split-size');
+  const fileBytes =
+    size === undefined ? undefined : atLeast(parseSize(size, '--split-size'), LEAST_FILE_BYTES, '--split-size');
+  return {
+    compression: parseChoice(flags.text('compression') ?? 'snappy', '--compression', COMPRESSIONS),
+    target: parseChoice(flags.text('target') ?? 'redshift', '--target', TARGETS),
+    rowGroupBytes: atLeast(
+      parseSize(flags.text('row-group-size') ?? '16MiB', '--row-group-size'),
+      LEAST_GROUP_BYTES,
+      '--row-group-size',
+    ),
+    fileRows: rows === undefined ? undefined : parseCount(rows, '--split-rows'),
+    fileBytes,
+  };
+}
+
+function atLeast(bytes: number, least: number, flag: string): number {
+  if (bytes >= least) return bytes;
+  throw new Failure('usage', `${flag}: at least ${least} bytes`);
+}

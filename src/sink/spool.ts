@@ -1,0 +1,76 @@
+/** Bytes that wait until their number is known: in memory up to a bound, beyond it in a temporary file. */
+import type { FileHandle } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileFailure } from '../errors.js';
+
+/** What stays in memory, in bytes. */
+export const SPOOL_MEMORY_BYTES = 16 << 20;
+
+const CHUNK_BYTES = 1 << 20;
+
+/**
+ * Written once from start to end, then read once. The file has no name from the moment it is open, so a killed
+ * process leaves nothing behind. 74 when the disk is full.
+ */
+export class Spool {
+  bytes = 0;
+  private chunks: Uint8Array[] = [];
+  private held = 0;
+  private file: FileHandle | undefined;
+
+  constructor(
+    private readonly directory: string,
+    private readonly memoryBytes = SPOOL_MEMORY_BYTES,
+  ) {}
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.bytes += chunk.length;
+    this.held += chunk.length;
+    this.chunks.push(chunk);
+    if (this.held > this.memoryBytes) await this.spill();
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    let at = 0;
+    const onDisk = this.bytes - this.held;
+    while (this.file && at < onDisk) {
+      const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, onDisk - at));
+      const { bytesRead } = await this.file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0)
+        throw fileFailure(new Error('shorter than written'), 'reading a spooled file in', this.directory);
+      at += bytesRead;
+      yield chunk.subarray(0, bytesRead);
+    }
+    yield* this.chunks;
+  }
+
+  async discard(): Promise<void> {
+    this.chunks = [];
+    await this.file?.close();
+    this.file = undefined;
+  }
+
+  private async spill(): Promise<void> {
+    try {
+      this.file ??= await nameless(this.directory);
+      for (const chunk of this.chunks) {
+        for (let at = 0; at < chunk.length; ) at += (await this.file.write(chunk, at)).bytesWritten;
+      }
+    } catch (error) {
+      throw fileFailure(error, 'writing a temporary file in', this.directory);
+    }
+    this.chunks = [];
+    this.held = 0;
+  }
+}
+
+/** A file that only its descriptor leads to. */
+async function nameless(directory: string): Promise<FileHandle> {
+  const folder = await mkdtemp(join(directory, 'tablepipe-'));
+  try {
+    return await open(join(folder, 'spool'), 'wx+', 0o600);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
