@@ -101,7 +101,7 @@ for (const [name, open] of stores) {
 }
 
 t.test('a store that ignores the condition is refused with 76 before anything is committed', async (t) => {
-  const permissive = await testS3({ conditions: 'ignore' });
+  const permissive = await testS3({ conditions: 'ignore', small: true });
   t.teardown(() => permissive.stop());
   const store = await permissive.store();
   const chain = openChain(store, 'shop.orders', { by: 'test', signal, patienceMs: 0 });
