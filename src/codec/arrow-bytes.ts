@@ -39,19 +39,25 @@ export function batchBytes(batch: RecordBatch): Uint8Array {
 
 /** Prefix, metadata padded to eight bytes, body with every buffer padded to eight bytes. */
 function framed(message: Uint8Array, buffers: readonly ArrayBufferView[]): Uint8Array {
-  const metadataBytes = (message.length + 7) & ~7;
-  const bodyBytes = buffers.reduce((sum, buffer) => sum + ((buffer.byteLength + 7) & ~7), 0);
-  const bytes = new Uint8Array(8 + metadataBytes + bodyBytes);
-  const view = new DataView(bytes.buffer);
+  const metadataBytes = padded(message.length);
+  const bodyBytes = buffers.reduce((sum, buffer) => sum + padded(buffer.byteLength), 0);
+  // Memory that is not cleared first: for megabytes of columns that is a third of the work.
+  const slow = Buffer.allocUnsafeSlow(8 + metadataBytes + bodyBytes);
+  const bytes = new Uint8Array(slow.buffer, slow.byteOffset, slow.byteLength);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
   view.setInt32(0, -1, true);
   view.setInt32(4, metadataBytes, true);
-  bytes.set(message, 8);
-  let at = 8 + metadataBytes;
-  for (const buffer of buffers) {
-    bytes.set(new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength), at);
-    at += (buffer.byteLength + 7) & ~7;
+  let at = 8;
+  for (const part of [message, ...buffers]) {
+    bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
+    at += part.byteLength;
+    for (const end = padded(at); at < end; at += 1) bytes[at] = 0;
   }
   return bytes;
+}
+
+function padded(bytes: number): number {
+  return (bytes + 7) & ~7;
 }
 
 /** What closes a stream: the marker, when it is complete, and the end record. */

@@ -3,6 +3,7 @@
  * (reference/mysql.md 1.1); each value goes from the packet into its column buffer and nowhere else.
  */
 import { type Data, RecordBatch, type Schema, Struct, makeData } from 'apache-arrow';
+import { batchBytes, decodeBatch, schemaBytes } from '../codec/arrow-bytes.js';
 import { BAD_VALUE, type ColumnBuffer, STORED, ZERO_DATE } from '../column/buffer/column-buffer.js';
 import { columnBuffer, fixedRowBytes } from '../column/buffers.js';
 import { type ColumnPlan, schemaOfPlans } from '../column/from-mysql.js';
@@ -32,7 +33,10 @@ export interface RowShape {
 }
 
 export interface RowBatch {
-  batch: RecordBatch;
+  /** The batch as an Arrow message, ready to be written. */
+  message: Uint8Array;
+  /** The batch as columns that point into the message; taken apart when asked for. */
+  readonly batch: RecordBatch;
   rows: number;
   /** Bytes of the rows as the server sent them. */
   bytes: number;
@@ -46,8 +50,8 @@ const THREE_BYTES = 0xfd;
 const EIGHT_BYTES = 0xfe;
 
 /**
- * Collects rows until a limit, then hands out a batch. Memory: one batch, `limits.bytes` twice over at most, and the
- * chunk its last row came in.
+ * Collects rows until a limit, then hands out a batch, whose bytes are its own: the column buffers are filled again.
+ * Memory: one batch, `limits.bytes` twice over at most, and the chunk its last row came in.
  */
 export class MysqlRows {
   private readonly buffers: readonly ColumnBuffer[];
@@ -106,15 +110,26 @@ export class MysqlRows {
   take(): RowBatch | undefined {
     const { rows, bytes } = this;
     if (rows === 0) return undefined;
-    const children = this.buffers.map((buffer): Data => buffer.finish(rows));
-    const data = makeData({ type: new Struct(this.schema.fields), length: rows, nullCount: 0, children });
     const last = this.texts(this.shape.position).map((text, index) => {
       if (text !== null) return text;
       throw new Failure('data', `${this.shape.table}: the cursor column ${this.nameOf(index)} is NULL in a row`);
     });
+    const { schema } = this;
+    const children = this.buffers.map((buffer): Data => buffer.data(rows));
+    const data = makeData({ type: new Struct(schema.fields), length: rows, nullCount: 0, children });
+    const message = batchBytes(new RecordBatch(schema, data));
+    for (const buffer of this.buffers) buffer.reset();
     this.rows = 0;
     this.bytes = 0;
-    return { batch: new RecordBatch(this.schema, data), rows, bytes, last };
+    return {
+      message,
+      get batch(): RecordBatch {
+        return decodeBatch(schemaBytes(schema), message);
+      },
+      rows,
+      bytes,
+      last,
+    };
   }
 
   private addNull(column: number, buffer: ColumnBuffer): void {

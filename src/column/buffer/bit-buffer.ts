@@ -5,7 +5,7 @@ import { WordPairs } from './integer-buffer.js';
 
 /** BIT(1). */
 export class BoolBuffer extends ColumnBuffer {
-  private bits = new Uint8Array((this.capacity + 7) >> 3);
+  private readonly bits = new Uint8Array((this.capacity + 7) >> 3);
 
   append(row: number, bytes: Uint8Array, start: number, end: number): Outcome {
     const value = bytes[start] as number;
@@ -15,11 +15,17 @@ export class BoolBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    const data = this.bits;
-    this.bits = new Uint8Array((this.capacity + 7) >> 3);
-    return makeData({ type: new Bool(), length: rows, data, ...nulls });
+  override reset(): void {
+    super.reset();
+    this.bits.fill(0);
   }
+
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: new Bool(), length: rows, data: this.bits, ...nulls });
+  }
+
+  /** All bits are 0 until a value sets one. */
+  protected blank(): void {}
 }
 
 /** BIT(2) to BIT(63). */
@@ -40,7 +46,11 @@ export class BitsBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    return makeData({ type: new Int64(), length: rows, data: this.pairs.take(), ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: new Int64(), length: rows, data: this.pairs.values, ...nulls });
+  }
+
+  protected blank(row: number): void {
+    this.pairs.setNumber(row, 0);
   }
 }

@@ -11,28 +11,29 @@ export const BAD_VALUE = 2;
 export type Outcome = typeof STORED | typeof ZERO_DATE | typeof BAD_VALUE;
 
 /**
- * Rows are appended in order, each exactly once, at most `capacity` of them between two calls of `finish`. A refused
- * value leaves the row to be filled by `appendNull` or `appendText`. Memory: the width of the type times `capacity`;
- * text and bytes grow with what arrives.
+ * Rows are appended in order, each exactly once, at most `capacity` of them before a `reset`. A refused value leaves
+ * the row to be filled by `appendNull` or `appendText`. Memory is reused from batch to batch: the width of the type
+ * times `capacity`; text and bytes grow with what arrives.
  */
 export abstract class ColumnBuffer {
   /** Rows that fit. */
   readonly capacity: number;
-  private valid: Uint8Array | undefined;
+  private readonly valid: Uint8Array;
   private nulls = 0;
 
   constructor(capacity: number) {
     this.capacity = capacity;
+    this.valid = new Uint8Array((capacity + 7) >> 3).fill(0xff);
   }
 
   /** Parses `bytes[start..end)` into the row. */
   abstract append(row: number, bytes: Uint8Array, start: number, end: number): Outcome;
 
   appendNull(row: number): void {
-    this.valid ??= new Uint8Array((this.capacity + 7) >> 3).fill(0xff);
     const at = row >> 3;
     this.valid[at] = (this.valid[at] ?? 0) & ~(1 << (row & 7));
     this.nulls += 1;
+    this.blank(row);
   }
 
   /** Stores a value that is not what the column should hold as text; only text columns can. */
@@ -40,16 +41,22 @@ export abstract class ColumnBuffer {
     throw new Error(`row ${row}: this column does not hold text`);
   }
 
-  /** The first `rows` rows as Arrow data; the buffer starts afresh with memory of its own. */
-  finish(rows: number): Data {
-    const nullCount = this.nulls;
-    const nullBitmap = nullCount > 0 ? this.valid : undefined;
-    this.nulls = 0;
-    this.valid = undefined;
-    return this.take(rows, nullBitmap ? { nullCount, nullBitmap } : { nullCount: 0 });
+  /** The first `rows` rows as Arrow data, which points into this buffer and is valid until `reset`. */
+  data(rows: number): Data {
+    const nulls = this.nulls > 0 ? { nullCount: this.nulls, nullBitmap: this.valid } : { nullCount: 0 };
+    return this.view(rows, nulls);
   }
 
-  protected abstract take(rows: number, nulls: Nulls): Data;
+  /** Forgets all rows. */
+  reset(): void {
+    if (this.nulls > 0) this.valid.fill(0xff);
+    this.nulls = 0;
+  }
+
+  protected abstract view(rows: number, nulls: Nulls): Data;
+
+  /** What stands in the place of an absent value: always the same, so that the same rows give the same bytes. */
+  protected abstract blank(row: number): void;
 }
 
 export type Nulls = { nullCount: number; nullBitmap?: Uint8Array };

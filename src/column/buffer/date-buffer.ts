@@ -72,7 +72,7 @@ function four(bytes: Uint8Array, at: number): number {
 
 /** DATE as days since 1970-01-01. */
 export class DateBuffer extends ColumnBuffer {
-  private days = new Int32Array(this.capacity);
+  private readonly days = new Int32Array(this.capacity);
 
   append(row: number, bytes: Uint8Array, start: number, end: number): Outcome {
     if (end - start !== 10) return BAD_VALUE;
@@ -82,10 +82,12 @@ export class DateBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    const data = this.days;
-    this.days = new Int32Array(this.capacity);
-    return makeData({ type: new DateDay(), length: rows, data, ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: new DateDay(), length: rows, data: this.days, ...nulls });
+  }
+
+  protected blank(row: number): void {
+    this.days[row] = 0;
   }
 }
 
@@ -118,8 +120,12 @@ export class TimestampBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    return makeData({ type: this.type, length: rows, data: this.pairs.take(), ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: this.type, length: rows, data: this.pairs.values, ...nulls });
+  }
+
+  protected blank(row: number): void {
+    this.pairs.setNumber(row, 0);
   }
 }
 

@@ -12,7 +12,7 @@ const EXACT_DIGITS = 15;
 
 /** DECIMAL(p<=38,s), BIGINT UNSIGNED, and BIT(64) from bytes. */
 export class DecimalBuffer extends ColumnBuffer {
-  private words: Uint32Array;
+  private readonly words: Uint32Array;
   /** The first magnitude with more digits than the type holds. */
   private readonly beyond: number;
 
@@ -59,10 +59,9 @@ export class DecimalBuffer extends ColumnBuffer {
     const word = 4 * row;
     words[word] = value - high * WORD;
     words[word + 1] = high;
-    if (value < 0) {
-      words[word + 2] = 0xffffffff;
-      words[word + 3] = 0xffffffff;
-    }
+    const sign = value < 0 ? 0xffffffff : 0;
+    words[word + 2] = sign;
+    words[word + 3] = sign;
     return STORED;
   }
 
@@ -97,16 +96,18 @@ export class DecimalBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    const data = this.words;
-    this.words = new Uint32Array(4 * this.capacity);
-    return makeData({ type: this.type, length: rows, data, ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: this.type, length: rows, data: this.words, ...nulls });
+  }
+
+  protected blank(row: number): void {
+    this.words.fill(0, 4 * row, 4 * row + 4);
   }
 }
 
 /** BIT(64): eight bytes, most significant first, as an unsigned number. */
 export class WideBitBuffer extends ColumnBuffer {
-  private words: Uint32Array;
+  private readonly words: Uint32Array;
 
   constructor(
     capacity: number,
@@ -118,6 +119,7 @@ export class WideBitBuffer extends ColumnBuffer {
 
   append(row: number, bytes: Uint8Array, start: number, end: number): Outcome {
     if (end - start !== 8) return BAD_VALUE;
+    this.blank(row);
     for (let at = start; at < end; at += 1) {
       const word = 4 * row + (at < start + 4 ? 1 : 0);
       this.words[word] = ((this.words[word] as number) << 8) | (bytes[at] as number);
@@ -125,10 +127,12 @@ export class WideBitBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    const data = this.words;
-    this.words = new Uint32Array(4 * this.capacity);
-    return makeData({ type: this.type, length: rows, data, ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: this.type, length: rows, data: this.words, ...nulls });
+  }
+
+  protected blank(row: number): void {
+    this.words.fill(0, 4 * row, 4 * row + 4);
   }
 }
 

@@ -14,14 +14,14 @@ const POWERS = Array.from({ length: 23 }, (_, exponent) => Number(`1e${exponent}
 
 /** Float32 and Float64. FLOAT is selected as a double, so rounding that to 32 bits gives the stored bits back. */
 export class FloatBuffer extends ColumnBuffer {
-  private values: Float32Array | Float64Array;
+  private readonly values: Float32Array | Float64Array;
 
   constructor(
     capacity: number,
     private readonly type: Float32 | Float64,
   ) {
     super(capacity);
-    this.values = this.fresh();
+    this.values = type.precision === 1 ? new Float32Array(capacity) : new Float64Array(capacity);
   }
 
   append(row: number, bytes: Uint8Array, start: number, end: number): Outcome {
@@ -61,14 +61,12 @@ export class FloatBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    const data = this.values;
-    this.values = this.fresh();
-    return makeData({ type: this.type as Float64, length: rows, data: data as Float64Array, ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: this.type as Float64, length: rows, data: this.values as Float64Array, ...nulls });
   }
 
-  private fresh(): Float32Array | Float64Array {
-    return this.type.precision === 1 ? new Float32Array(this.capacity) : new Float64Array(this.capacity);
+  protected blank(row: number): void {
+    this.values[row] = 0;
   }
 }
 

@@ -7,7 +7,7 @@ const ZERO = 0x30;
 
 /** Int16 and Int32. */
 export class IntegerBuffer extends ColumnBuffer {
-  private values: Int16Array | Int32Array;
+  private readonly values: Int16Array | Int32Array;
   private readonly least: number;
   private readonly most: number;
 
@@ -16,7 +16,7 @@ export class IntegerBuffer extends ColumnBuffer {
     private readonly type: Int16 | Int32,
   ) {
     super(capacity);
-    this.values = this.fresh();
+    this.values = type.bitWidth === 16 ? new Int16Array(capacity) : new Int32Array(capacity);
     this.most = type.bitWidth === 16 ? 0x7fff : 0x7fffffff;
     this.least = -this.most - 1;
   }
@@ -38,24 +38,24 @@ export class IntegerBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    const data = this.values;
-    this.values = this.fresh();
-    return makeData({ type: this.type as Int32, length: rows, data: data as Int32Array, ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: this.type as Int32, length: rows, data: this.values as Int32Array, ...nulls });
   }
 
-  private fresh(): Int16Array | Int32Array {
-    return this.type.bitWidth === 16 ? new Int16Array(this.capacity) : new Int32Array(this.capacity);
+  protected blank(row: number): void {
+    this.values[row] = 0;
   }
 }
 
 /** Values of 64 bits, written as two words: a BigInt for every value would cost more than all the rest. */
 export class WordPairs {
   /** Low word, high word, low word, … */
-  words: Int32Array;
+  readonly words: Int32Array;
+  readonly values: BigInt64Array;
 
-  constructor(private readonly capacity: number) {
-    this.words = new Int32Array(2 * capacity);
+  constructor(capacity: number) {
+    this.values = new BigInt64Array(capacity);
+    this.words = new Int32Array(this.values.buffer);
   }
 
   /** A number that is exact as a double. */
@@ -81,13 +81,6 @@ export class WordPairs {
     const low = -(this.words[2 * row] as number) | 0;
     this.words[2 * row] = low;
     this.words[2 * row + 1] = ~(this.words[2 * row + 1] as number) + (low === 0 ? 1 : 0);
-  }
-
-  /** The values, and fresh memory for the next ones. */
-  take(): BigInt64Array {
-    const values = new BigInt64Array(this.words.buffer as ArrayBuffer);
-    this.words = new Int32Array(2 * this.capacity);
-    return values;
   }
 }
 
@@ -139,7 +132,11 @@ export class WideIntegerBuffer extends ColumnBuffer {
     return STORED;
   }
 
-  protected take(rows: number, nulls: Nulls): Data {
-    return makeData({ type: new Int64(), length: rows, data: this.pairs.take(), ...nulls });
+  protected view(rows: number, nulls: Nulls): Data {
+    return makeData({ type: new Int64(), length: rows, data: this.pairs.values, ...nulls });
+  }
+
+  protected blank(row: number): void {
+    this.pairs.setNumber(row, 0);
   }
 }
