@@ -10,7 +10,7 @@ export const SPOOL_MEMORY_BYTES = 16 << 20;
 const CHUNK_BYTES = 1 << 20;
 
 /**
- * Written once from start to end, then read once. The file has no name from the moment it is open, so a killed
+ * Written once from start to end, then read. The file has no name from the moment it is open, so a killed
  * process leaves nothing behind. 74 when the disk is full.
  */
 export class Spool {
@@ -37,18 +37,40 @@ export class Spool {
     while (this.file && at < onDisk) {
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, onDisk - at));
       const { bytesRead } = await this.file.read(chunk, 0, chunk.length, at);
-      if (bytesRead === 0)
-        throw fileFailure(new Error('shorter than written'), 'reading a spooled file in', this.directory);
+      if (bytesRead === 0) throw this.shorter();
       at += bytesRead;
       yield chunk.subarray(0, bytesRead);
     }
     yield* this.chunks;
   }
 
+  /** Bytes `start` (inclusive) to `end` (exclusive). */
+  async range(start: number, end: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    const onDisk = this.bytes - this.held;
+    for (let at = start; this.file && at < Math.min(end, onDisk); ) {
+      const chunk = Buffer.allocUnsafe(Math.min(end, onDisk) - at);
+      const { bytesRead } = await this.file.read(chunk, 0, chunk.length, at);
+      if (bytesRead === 0) throw this.shorter();
+      parts.push(chunk.subarray(0, bytesRead));
+      at += bytesRead;
+    }
+    let at = onDisk;
+    for (const chunk of this.chunks) {
+      parts.push(chunk.subarray(Math.max(0, start - at), Math.max(0, end - at)));
+      at += chunk.length;
+    }
+    return Buffer.concat(parts);
+  }
+
   async discard(): Promise<void> {
     this.chunks = [];
     await this.file?.close();
     this.file = undefined;
+  }
+
+  private shorter(): Error {
+    return fileFailure(new Error('shorter than written'), 'reading a temporary file in', this.directory);
   }
 
   private async spill(): Promise<void> {
