@@ -23,6 +23,8 @@ export interface EndRecord {
   to: Position | null;
   /** Exit status of the program that wrote the record; 0 when complete. */
   code: number;
+  /** How the rows were read: a stream without rows has no other place to say it. */
+  read?: 'incremental' | 'backfill' | 'snapshot';
   /** Upper bound of the read (exclusive) as MySQL text, and the rule that set it; null = none. */
   until?: { value: string; rule: string } | null;
 }

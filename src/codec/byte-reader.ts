@@ -33,17 +33,32 @@ export class ByteReader {
     return filled - start;
   }
 
-  /** The next chunk as it comes, or undefined at the end. */
-  async chunk(): Promise<Uint8Array | undefined> {
+  /** The next chunk as it comes, at most `most` bytes of it, or undefined at the end. It shares the producer's memory. */
+  async chunk(most = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
     while (this.rest.length === 0) {
       const next = await this.chunks.next();
       if (next.done) return undefined;
       this.rest = next.value;
     }
-    const chunk = this.rest;
-    this.rest = new Uint8Array(0);
+    const chunk = this.rest.length <= most ? this.rest : this.rest.subarray(0, most);
+    this.rest = this.rest.subarray(chunk.length);
     this.position += chunk.length;
     return chunk;
+  }
+
+  /** The next `count` bytes without taking them; fewer only at the end of the stream. */
+  async peek(count: number): Promise<Uint8Array> {
+    while (this.rest.length < count) {
+      const next = await this.chunks.next();
+      if (next.done) break;
+      this.rest = this.rest.length === 0 ? next.value : Buffer.concat([this.rest, next.value]);
+    }
+    return this.rest.subarray(0, count);
+  }
+
+  /** Everything that is left, as it comes. */
+  async *remaining(): AsyncGenerator<Uint8Array> {
+    for (let chunk = await this.chunk(); chunk; chunk = await this.chunk()) yield chunk;
   }
 
   /** Tells the producer that nothing more is wanted. */

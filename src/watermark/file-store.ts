@@ -1,18 +1,11 @@
-/**
- * A store in a directory. A file appears under its name complete or not at all: temporary file, fsync,
- * `link()` (which fails when the name exists; `rename` would overwrite), fsync of the directory
- * (reference/reliability.md section 3, "fs.link() as create-if-absent").
- */
-import { randomBytes } from 'node:crypto';
+/** A store in a directory. A file appears under its name complete or not at all: see durable-file.ts. */
 import { constants } from 'node:fs';
-import { link, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { TEMPORARY, linkNew, makeDirectory, syncDirectory, temporaryName } from '../durable-file.js';
 import { Failure, fileFailure, systemCode } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { type Created, type Entry, FILE_BYTES, type WatermarkStore } from './store.js';
-
-/** Names of temporary files; a killed writer leaves one behind, and nobody reads them. */
-export const TEMPORARY = '.tmp-';
 
 export class FileStore implements WatermarkStore {
   readonly url: string;
@@ -28,16 +21,7 @@ export class FileStore implements WatermarkStore {
     const temporary = await this.written(path, bytes);
     await failpoint('wm.file.written');
     try {
-      await link(temporary, path);
-    } catch (error) {
-      if (systemCode(error) === 'EEXIST') return { outcome: 'exists' };
-      if (['EPERM', 'ENOTSUP', 'EMLINK'].includes(systemCode(error) ?? '')) {
-        throw new Failure('config', `${this.url} is on a file system without hard links`, {
-          cause: error,
-          hint: 'A watermark store needs link(); choose another directory or s3://.',
-        });
-      }
-      throw fileFailure(error, 'creating', path);
+      if (!(await linkNew(temporary, path))) return { outcome: 'exists' };
     } finally {
       await rm(temporary, { force: true });
     }
@@ -111,9 +95,9 @@ export class FileStore implements WatermarkStore {
 
   /** A durable temporary file beside `path`. */
   private async written(path: string, bytes: Uint8Array): Promise<string> {
-    const temporary = join(dirname(path), `${TEMPORARY}${randomBytes(8).toString('hex')}`);
+    const temporary = temporaryName(path);
     try {
-      await this.makeDirectory(dirname(path));
+      await makeDirectory(dirname(path));
       const file = await open(temporary, 'wx', 0o644);
       try {
         await file.writeFile(bytes);
@@ -127,26 +111,8 @@ export class FileStore implements WatermarkStore {
     }
     return temporary;
   }
-
-  private async makeDirectory(path: string): Promise<void> {
-    const exists = await stat(path).catch(() => undefined);
-    if (exists) return;
-    const first = await mkdir(path, { recursive: true });
-    // A directory is durable once its parent is.
-    if (first !== undefined)
-      for (let at = path; at.length >= first.length; at = dirname(at)) await syncDirectory(dirname(at));
-  }
 }
 
 function byBytes(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, constants.O_RDONLY);
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
 }
