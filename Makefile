@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help install build check format test up down clean
+.PHONY: help install build check format test mutants up down clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -28,6 +28,9 @@ format: install ## rewrite the sources in the house format
 
 test: build ## start real servers, run the tests, stop the servers
 	node dist/test/support/run-tests.js
+
+mutants: build ## break copies of the programs on purpose; the tests must notice
+	node dist/test/fault/mutants.js
 
 up: build ## start MariaDB, PostgreSQL and S3 for a person; then: . .run/env
 	node dist/test/support/up.js
