@@ -41,6 +41,24 @@ export interface FileProvenance extends Omit<Provenance, 'run_id' | 'until'> {
   schema_id: string;
 }
 
+/** The provenance of a file in its JSON form; undefined when it is not ours. */
+export function parseFileProvenance(text: string | undefined): FileProvenance | undefined {
+  let value: Partial<FileProvenance> | null;
+  try {
+    value = JSON.parse(text ?? 'null') as Partial<FileProvenance> | null;
+  } catch {
+    return undefined;
+  }
+  const ours =
+    value?.v === 1 &&
+    typeof value.table === 'string' &&
+    Number.isSafeInteger(value.rows) &&
+    Array.isArray(value.cursor_columns) &&
+    isPosition(value.from) &&
+    isPosition(value.to);
+  return ours ? (value as FileProvenance) : undefined;
+}
+
 /** Parses provenance that came from outside; 65 when it is not ours. */
 export function parseProvenance(text: string): Provenance {
   let value: Partial<Provenance>;

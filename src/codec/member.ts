@@ -5,6 +5,8 @@ import type { FileProvenance } from '../provenance.js';
 export interface Member {
   /** Undefined when the stream does not say: an explicit destination, or a name made of the content, takes its place. */
   name: string | undefined;
+  /** True for a whole Parquet file: its name can be made of its content. */
+  nameable: boolean;
   /** Undefined when only the end of the stream tells. */
   bytes: number | undefined;
   /**
@@ -25,6 +27,8 @@ export interface About {
   rows: number | undefined;
   /** Upper bound of the read as MySQL text, when the stream says it. */
   until: string | undefined;
+  /** The run that read the rows, when the stream says it. */
+  runId: string | undefined;
 }
 
 export type MemberItem = { kind: 'member'; member: Member } | { kind: 'end'; record: EndRecord | undefined };

@@ -4,10 +4,11 @@
  */
 import { cutShort, demandComplete, endRecordOfLine } from '../end-record.js';
 import { Failure } from '../errors.js';
-import { PARQUET_MAGIC, provenanceOf } from '../parquet-footer.js';
+import { PROVENANCE_KEY, parseFileProvenance } from '../provenance.js';
 import { arrowFrames } from './arrow-frames.js';
 import { ByteReader } from './byte-reader.js';
 import type { About, Member, MemberItem, MemberOptions } from './member.js';
+import { MAGIC } from './parquet-footer.js';
 import { Tail } from './tail.js';
 import { BLOCK, isTarHeader } from './tar-header.js';
 import { noted, tarMembers } from './tar-members.js';
@@ -44,7 +45,7 @@ function kindOf(head: Uint8Array): InputKind {
   if (head.length === 0) throw cutShort('input', 0);
   const start = Buffer.from(head.subarray(0, 4));
   if (isTarHeader(head)) return 'tar';
-  if (start.equals(PARQUET_MAGIC.subarray(0, start.length))) return 'parquet';
+  if (start.equals(MAGIC.subarray(0, start.length))) return 'parquet';
   if (start.readUInt8() === 0xff && start.every((byte) => byte === 0xff)) return 'arrow';
   // An archive of zero blocks holds nothing, and no end record.
   if (head.every((byte) => byte === 0)) throw cutShort('tar stream', 0);
@@ -55,7 +56,7 @@ function kindOf(head: Uint8Array): InputKind {
 }
 
 function single(kind: Exclude<InputKind, 'tar'>, reader: ByteReader, options: MemberOptions): Member {
-  const about: About = { provenance: undefined, rows: undefined, until: undefined };
+  const about: About = { provenance: undefined, rows: undefined, until: undefined, runId: undefined };
   const parquet = new WholeParquet('the input');
   const through: Record<typeof kind, () => AsyncIterable<Uint8Array>> = {
     parquet: () => parquet.through(reader.remaining()),
@@ -65,13 +66,13 @@ function single(kind: Exclude<InputKind, 'tar'>, reader: ByteReader, options: Me
   };
   const end = (): void => {
     if (!parquet.footer) return;
-    about.provenance = provenanceOf(parquet.footer);
+    about.provenance = parseFileProvenance(parquet.footer.keyValues.get(PROVENANCE_KEY));
     about.rows = parquet.footer.rows;
   };
   let release = (): void => {};
   const taken = new Promise<void>((resolve) => (release = resolve));
   const body = noted(through[kind](), end, release);
-  return { name: undefined, bytes: undefined, body, taken, about: () => about };
+  return { name: undefined, nameable: kind === 'parquet', bytes: undefined, body, taken, about: () => about };
 }
 
 /** Arrow bytes as they are; their framing is followed and their end record demanded. Memory: one message. */

@@ -5,17 +5,12 @@
  */
 import { type EndRecord, checkedEndRecord, cutShort, demandComplete } from '../end-record.js';
 import { Failure } from '../errors.js';
-import { parseFileProvenance } from '../parquet-footer.js';
+import { PROVENANCE_KEY, type ReadKind, parseFileProvenance } from '../provenance.js';
 import type { ByteReader } from './byte-reader.js';
 import type { About, Member, MemberItem, MemberOptions } from './member.js';
 import { BLOCK, type TarHeader, isZero, paxRecords, tarHeader } from './tar-header.js';
+import { END_MEMBER, PAX_PREFIX } from './tar-writer.js';
 import { WholeParquet } from './whole-parquet.js';
-
-/** The member that ends one of our streams. */
-export const END_MEMBER = '_end.json';
-
-/** Prefix of our own pax records: `rows`, `from`, `to`, `schema_id`, `provenance`, `until`. */
-const OURS = 'TABLEPIPE.';
 
 /** Largest extended header or end record accepted. */
 const SMALL_BYTES = 4 << 20;
@@ -34,7 +29,8 @@ export async function* tarMembers(reader: ByteReader, options: MemberOptions): A
         const record = await tar.endRecord(next);
         await tar.closing();
         demandComplete(record, tar.rows);
-        return yield { kind: 'end', record };
+        const read = next.pax.get(`${PAX_PREFIX}read`) as ReadKind | undefined;
+        return yield { kind: 'end', record: { ...record, ...(read === undefined ? {} : { read }) } };
       }
       const member = tar.member(next);
       yield { kind: 'member', member };
@@ -88,8 +84,8 @@ class Tar {
 
   member({ name, bytes, pax }: Entry): Member {
     const path = safeName(name);
-    const rows = pax.get(`${OURS}rows`);
-    const provenance = parseFileProvenance(pax.get(`${OURS}provenance`) ?? '');
+    const rows = pax.get(`${PAX_PREFIX}rows`);
+    const provenance = parseFileProvenance(pax.get(`${PAX_PREFIX}provenance`));
     // Our own names end in the hash of the content: damage on the way through the pipe is noticed here.
     const hash = rows === undefined ? undefined : /-([0-9a-f]{16})\.parquet$/.exec(path)?.[1];
     const parquet = path.endsWith('.parquet') ? new WholeParquet(path, hash) : undefined;
@@ -97,18 +93,19 @@ class Tar {
     const taken = new Promise<void>((resolve) => (release = resolve));
     const checked = parquet ? parquet.through(this.body()) : this.body();
     const about = (): About => ({
-      provenance: provenance ?? undefined,
-      rows: rows === undefined ? undefined : Number(rows),
-      until: pax.get(`${OURS}until`),
+      provenance: provenance ?? parseFileProvenance(parquet?.footer?.keyValues.get(PROVENANCE_KEY)),
+      rows: rows === undefined ? parquet?.footer?.rows : Number(rows),
+      until: pax.get(`${PAX_PREFIX}until`),
+      runId: pax.get(`${PAX_PREFIX}run_id`),
     });
     const count = (): void => {
       const counted = parquet?.footer?.rows;
       if (rows !== undefined && counted !== undefined && counted !== Number(rows)) {
         throw new Failure('data', `${path}: its header counts ${rows} rows, its footer ${counted}`);
       }
-      this.rows += Number(rows ?? 0);
+      this.rows += Number(rows ?? counted ?? 0);
     };
-    return { name: path, bytes, body: noted(checked, count, release), taken, about };
+    return { name: path, nameable: false, bytes, body: noted(checked, count, release), taken, about };
   }
 
   /** What nobody took of a member, and the padding after it. */

@@ -1,10 +1,12 @@
 /** `s3-put`: bytes to objects; receipts on stdout. */
+import { tmpdir } from 'node:os';
 import type { Command, Invocation } from '../cli/command.js';
 import { parseChoice, parseCount, parseDuration, parseSize } from '../cli/parse.js';
 import type { Member } from '../codec/member.js';
 import { Failure } from '../errors.js';
 import { type Location, below, isFolder, locationText, parseLocation } from '../location.js';
 import type { Sink } from '../stage.js';
+import { namedByContent } from '../sink/named-by-content.js';
 import type { Stored } from '../sink/stored.js';
 
 const command: Command = {
@@ -40,6 +42,12 @@ const command: Command = {
     { name: 'tags', value: 'KEY=VALUE', many: true, help: 'a tag of each object' },
     { name: 'retry-max-time', value: 'TIME', default: '15m', help: 'how long one request is tried again' },
     { name: 'idle-timeout', value: 'TIME', default: '60s', help: 'longest silence of one connection' },
+    {
+      name: 'temp-dir',
+      value: 'DIR',
+      env: ['TMPDIR'],
+      help: 'where a single file for a folder waits until its name is known',
+    },
     { name: 'allow-unterminated', help: 'take the end of the input for granted where nothing in it proves it' },
   ],
   async run(invocation) {
@@ -60,10 +68,16 @@ const command: Command = {
       import('../source/stdin.js'),
       import('../stage.js'),
     ]);
+    const tempDir = flags.text('temp-dir') ?? tmpdir();
     const allowUnterminated = flags.on('allow-unterminated');
     const codec = chain(
       (input: AsyncIterable<Uint8Array>) => members(input, { allowUnterminated }),
-      putMembers({ runId, objects: concurrency, open: (member) => open(member, placeOf(member, destination)) }),
+      putMembers({
+        runId: flags.text('run-id'),
+        ownRunId: runId,
+        objects: concurrency,
+        open: (member) => sinkOf(member, destination, open, tempDir),
+      }),
     );
     await runThrough(stdinBytes('a tar of Parquet files, or one file,'), codec, stdout(), signal);
   },
@@ -71,21 +85,26 @@ const command: Command = {
 
 export default command;
 
-/** Where one member goes. */
-function placeOf({ name }: Member, destination: Location): Location {
+/** Where one member goes. A single file that is to get a name of its own waits on disk until its name is known. */
+function sinkOf(member: Member, destination: Location, open: Open, tempDir: string): Sink<Uint8Array, Stored> {
+  const { name, bytes } = member;
   const folder = isFolder(destination);
-  if (name !== undefined && folder) return below(destination, name);
-  if (name === undefined && !folder) return destination;
-  throw folder
-    ? new Failure('usage', `one file came in, and ${locationText(destination)} is a folder`, {
-        hint: 'Name the object: s3-put s3://bucket/prefix/name.parquet.',
-      })
-    : new Failure('usage', `a tar of files came in, and ${locationText(destination)} is one name`, {
-        hint: 'End the URL in / to put each file below it.',
-      });
+  if (name !== undefined) {
+    if (folder) return open(bytes, below(destination, name));
+    throw new Failure('usage', `a tar of files came in, and ${locationText(destination)} is one name`, {
+      hint: 'End the URL in / to put each file below it.',
+    });
+  }
+  if (!folder) return open(bytes, destination);
+  if (!member.nameable) {
+    throw new Failure('usage', `one file came in, and ${locationText(destination)} is a folder`, {
+      hint: 'Name the object: s3-put s3://bucket/prefix/name. Only Parquet files can be named by their content.',
+    });
+  }
+  return namedByContent(member, tempDir, (size, made) => open(size, below(destination, made)));
 }
 
-type Open = (member: Member, at: Location) => Sink<Uint8Array, Stored>;
+type Open = (bytes: number | undefined, at: Location) => Sink<Uint8Array, Stored>;
 
 async function opener(invocation: Invocation, destination: Location, concurrency: number): Promise<Open> {
   if (destination.scheme === 'file') {
@@ -142,7 +161,7 @@ async function s3Opener({ flags, env, words }: Invocation, concurrency: number):
     words.warn(
       `the unfinished upload of ${url} could not be removed (${(error as Error).message}); see s3-clean --uploads`,
     );
-  return ({ bytes }, at) => {
+  return (bytes, at) => {
     const { bucket, key } = at as { bucket: string; key: string };
     const requests = new S3Requests(client, { bucket, key }, options, checksums, traffic);
     return s3Object(requests, traffic, { partBytes, bytes, retryMs, onRetry, onLeft });

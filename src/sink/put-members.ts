@@ -12,7 +12,10 @@ import type { Codec, Sink } from '../stage.js';
 import type { Stored } from './stored.js';
 
 export interface PutOptions {
-  runId: string;
+  /** Names the run in the receipts; undefined takes the name the stream has, so that a pipeline has one. */
+  runId: string | undefined;
+  /** The name when the stream has none either. */
+  ownRunId: string;
   /** Most objects that are being completed at once. */
   objects: number;
   /** Where a member goes; throws 64 when it cannot go there. */
@@ -48,11 +51,13 @@ class Run {
   private readonly stop = new AbortController();
   private readonly passed = { objects: 0, rows: 0, bytes: 0 };
   private table = '';
+  private runId: string | undefined;
 
   constructor(
     private readonly options: PutOptions,
     private readonly signal: AbortSignal,
   ) {
+    this.runId = options.runId;
     if (signal.aborted) this.stop.abort(signal.reason);
     signal.addEventListener('abort', () => this.stop.abort(signal.reason), { once: true });
   }
@@ -118,7 +123,7 @@ class Run {
     return receiptLine({
       type: 'end',
       status,
-      run_id: this.options.runId,
+      run_id: this.runId ?? record?.run_id ?? this.options.ownRunId,
       table,
       ...this.passed,
       code,
@@ -140,11 +145,12 @@ class Run {
   }
 
   private receipt(member: Member, { url, bytes, etag, crc32 }: Stored): Receipt {
-    const { provenance, rows, until } = member.about();
+    const { provenance, rows, until, runId } = member.about();
+    this.runId ??= runId ?? this.options.ownRunId;
     return {
       type: 'object',
       v: 1,
-      run_id: this.options.runId,
+      run_id: this.runId,
       seq: this.passed.objects,
       table: provenance?.table ?? '',
       url,

@@ -1,8 +1,13 @@
 /** The objects receipts speak of, seen again: what the watermark chain asks, answered by the stores. Reads only. */
 import { crc32 } from 'node:zlib';
+import { MAGIC, TAIL_BYTES, footerBytes, parseFooter } from '../codec/parquet-footer.js';
+import { type FileProvenance, PROVENANCE_KEY, parseFileProvenance } from '../provenance.js';
 import type { Look, Objects } from '../watermark/objects.js';
 import { listObjects } from './listing.js';
 import { type ObjectAccess, type StoredObject, lookAtObject, openObject } from './object.js';
+
+/** Most footers are shorter, and are had with one read. */
+const GUESS_BYTES = 64 << 10;
 
 export class StoredObjects implements Objects {
   constructor(private readonly access: ObjectAccess) {}
@@ -19,8 +24,8 @@ export class StoredObjects implements Objects {
     });
   }
 
-  lastBytes(url: string, size: number, count: number): Promise<Buffer> {
-    return this.with(url, (object) => object.read(Math.max(0, size - count), size));
+  provenance(url: string): Promise<FileProvenance | undefined> {
+    return this.with(url, (object) => provenanceIn(object));
   }
 
   async *below(folder: string): AsyncGenerator<string> {
@@ -35,4 +40,17 @@ export class StoredObjects implements Objects {
       await object.close();
     }
   }
+}
+
+/** Reads the footer of a Parquet file of ours; undefined for anything else. Two reads at most. */
+export async function provenanceIn(
+  object: Pick<StoredObject, 'byteLength' | 'read'>,
+): Promise<FileProvenance | undefined> {
+  const size = object.byteLength;
+  let end = await object.read(Math.max(0, size - GUESS_BYTES), size);
+  if (size < MAGIC.length + TAIL_BYTES || !end.subarray(-MAGIC.length).equals(MAGIC)) return undefined;
+  const wanted = footerBytes(end, size) + TAIL_BYTES;
+  if (wanted > end.length) end = await object.read(size - wanted, size);
+  const { keyValues } = parseFooter(end.subarray(end.length - wanted, end.length - TAIL_BYTES));
+  return parseFileProvenance(keyValues.get(PROVENANCE_KEY));
 }

@@ -1,5 +1,7 @@
 /** What the chain asks of the objects its receipts speak of. `src/source/objects.ts` answers; nothing is changed. */
 
+import type { FileProvenance } from '../provenance.js';
+
 export interface Look {
   bytes: number;
   /** Undefined where there is no such thing. */
@@ -13,8 +15,8 @@ export interface Objects {
   look(url: string): Promise<Look | undefined>;
   /** CRC-32 of the bytes, read now, one chunk in memory; eight hex digits. */
   checksum(url: string): Promise<string>;
-  /** The last `count` bytes, or all when there are fewer. */
-  lastBytes(url: string, size: number, count: number): Promise<Buffer>;
+  /** What one of our own Parquet files says about itself; undefined for any other object. */
+  provenance(url: string): Promise<FileProvenance | undefined>;
   /** URLs directly and deeper below a folder, in byte order. */
   below(folder: string): AsyncIterable<string>;
 }

@@ -5,7 +5,6 @@
 import type { Position } from '../end-record.js';
 import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
-import { footerProvenance } from './footer.js';
 import { randomId } from './generation.js';
 import type { Objects } from './objects.js';
 import { comparePositions } from './position.js';
@@ -62,7 +61,7 @@ async function receiptsBelow(objects: Objects, folder: string, table: string, ru
   const found: Receipt[] = [];
   for await (const url of objects.below(folder)) {
     const look = await objects.look(url);
-    const about = look && (await footerProvenance(objects, url, look.bytes));
+    const about = look && (await objects.provenance(url));
     if (!look || about?.table !== table || about.to === null) continue;
     const { primary_key, cursor_columns, from, to, rows, schema_id, read } = about;
     const crc32 = look.crc32 ?? (await objects.checksum(url));

@@ -3,6 +3,7 @@ import t from 'tap';
 import type { Position } from '../../src/end-record.js';
 import type { FileProvenance } from '../../src/provenance.js';
 import type { Objects } from '../../src/watermark/objects.js';
+import { provenanceIn } from '../../src/source/objects.js';
 import { rebuild, rebuiltState } from '../../src/watermark/rebuild.js';
 import { parquetFile } from './parquet-file.js';
 import { said } from './said.js';
@@ -21,7 +22,8 @@ function lake(files: readonly File[]): Objects {
   return {
     look: async (url) => ({ bytes: bytesOf(url).length }),
     checksum: async (url) => crc32(bytesOf(url)).toString(16).padStart(8, '0'),
-    lastBytes: async (url, size, count) => bytesOf(url).subarray(Math.max(0, size - count)),
+    provenance: async (url) =>
+      provenanceIn({ byteLength: bytesOf(url).length, read: async (start, end) => bytesOf(url).subarray(start, end) }),
     async *below() {
       yield* [...held.keys()].sort();
     },
