@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help install build check format test mutants up down clean
+.PHONY: help install build check format test test-slow mutants up down demo clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -26,8 +26,11 @@ check: build ## types, lint, format, import rules
 format: install ## rewrite the sources in the house format
 	node_modules/.bin/biome format --write src test
 
-test: build ## start real servers, run the tests, stop the servers
-	node dist/test/support/run-tests.js
+test: build ## start real servers, run the tests (or FILES="test/a.test.ts ..."), stop the servers
+	@node dist/test/support/run-tests.js $(FILES)
+
+test-slow: build ## the same with the long tests
+	@node dist/test/support/run-tests.js --slow $(FILES)
 
 mutants: build ## break copies of the programs on purpose; the tests must notice
 	node dist/test/fault/mutants.js

@@ -1,0 +1,105 @@
+/**
+ * `make test`: starts the servers once, runs the compiled tests, stops the servers.
+ * `make test FILES="dist/test/a.test.js …"` runs some of them, `--slow` the long ones.
+ * Servers named by TABLEPIPE_TEST_* variables are used instead of starting any.
+ * The last line is `N passed, N failed`; the status is 0 only when nothing failed and nothing was left running.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Bed, startBed } from './bed.js';
+import type { Counts } from './reporter.js';
+import { runTestFile } from './test-file.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+/** What `test/support/servers.ts` reads; when one is missing, a server of that kind is started. */
+const TEST_VARIABLES = {
+  mysql: ['TABLEPIPE_TEST_MYSQL_URL'],
+  warehouse: ['TABLEPIPE_TEST_WAREHOUSE_URL'],
+  s3: ['TABLEPIPE_TEST_S3_ENDPOINT', 'TABLEPIPE_TEST_S3_BUCKET', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
+} as const;
+
+/** Test files that run at the same time. */
+const JOBS = 2;
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const started = performance.now();
+
+const asked = process.argv.slice(2).filter((word) => word !== '--slow');
+const slow = process.argv.includes('--slow');
+const files = asked.length > 0 ? asked.map(compiled) : allFiles(slow ? '.slow.js' : '.test.js');
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted.abort(signal));
+
+const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+let bed: Bed | undefined;
+try {
+  bed = await servers();
+  // The store first: everything else leans on what it promises.
+  const first = files.filter((file) => file.includes('/conformance/s3'));
+  for (const some of [first, files.filter((file) => !first.includes(file))]) {
+    if (some.length > 0 && !interrupted.signal.aborted) await runFiles(some);
+  }
+} catch (error) {
+  counts.failed += 1;
+  say(String(error instanceof Error ? error.message : error));
+} finally {
+  await bed?.stop();
+}
+const { passed, failed, skipped } = counts;
+const seconds = ((performance.now() - started) / 1000).toFixed(0);
+say(
+  `${files.length} files in ${seconds} s${interrupted.signal.aborted ? `, interrupted by ${interrupted.signal.reason}` : ''}`,
+);
+process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}\n`);
+process.exitCode = failed > 0 || passed === 0 || interrupted.signal.aborted ? 1 : 0;
+
+/** A test may be named by its source. */
+function compiled(file: string): string {
+  return file.replace(/^(?:\.\/)?test\/(.*)\.ts$/, 'dist/test/$1.js');
+}
+
+function allFiles(ending: string): string[] {
+  const all = readdirSync(join(root, 'dist/test'), { recursive: true, encoding: 'utf8' });
+  return all
+    .filter((file) => file.endsWith(ending))
+    .map((file) => join('dist/test', file))
+    .sort();
+}
+
+/** Starts what the environment does not name, and writes the addresses into the environment of the tests. */
+async function servers(): Promise<Bed> {
+  const missing = (kind: keyof typeof TEST_VARIABLES): boolean =>
+    TEST_VARIABLES[kind].some((name) => !process.env[name]);
+  const wanted = { mysql: missing('mysql'), warehouse: missing('warehouse'), s3: missing('s3') };
+  const bed = await startBed({ ...wanted, say });
+  const { env } = bed;
+  if (wanted.mysql) process.env.TABLEPIPE_TEST_MYSQL_URL = env.TABLEPIPE_MYSQL_URL;
+  if (wanted.warehouse) process.env.TABLEPIPE_TEST_WAREHOUSE_URL = env.TABLEPIPE_WAREHOUSE_URL;
+  if (wanted.s3) {
+    process.env.TABLEPIPE_TEST_S3_ENDPOINT = env.AWS_ENDPOINT_URL;
+    process.env.TABLEPIPE_TEST_S3_BUCKET = env.TABLEPIPE_BUCKET;
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION']) process.env[name] = env[name];
+  }
+  const named = Object.entries(wanted).flatMap(([kind, start]) => (start ? [] : [`${kind} from the environment`]));
+  say(`servers: ${[...bed.labels, ...named].join(', ')}`);
+  return bed;
+}
+
+/** Runs the files, `JOBS` at a time. Files run side by side must not be counted together, so each has its own counts. */
+async function runFiles(some: readonly string[]): Promise<void> {
+  const waiting = [...some];
+  const work = async (): Promise<void> => {
+    for (let file = waiting.shift(); file !== undefined && !interrupted.signal.aborted; file = waiting.shift()) {
+      const own: Counts = { passed: 0, failed: 0, skipped: 0 };
+      await runTestFile(file, {
+        cwd: root,
+        limitMs: slow ? 1_800_000 : 300_000,
+        counts: own,
+        print: (text) => void process.stdout.write(text),
+        signal: interrupted.signal,
+      });
+      for (const kind of ['passed', 'failed', 'skipped'] as const) counts[kind] += own[kind];
+    }
+  };
+  await Promise.all(Array.from({ length: JOBS }, work));
+}
