@@ -16,11 +16,6 @@ export function sourceColumns(schema: Schema, known: Readonly<Record<string, str
   return schema.fields.map((field) => sourceColumn(field, known[field.name]));
 }
 
-/** An Arrow type as Arrow spells it: `Decimal[12e+2]`, `Utf8`. */
-export function typeText(type: DataType): string {
-  return (type as { toString(): string }).toString();
-}
-
 function sourceColumn(field: Field, known = ''): SourceColumn {
   const [, type = '', charset] = /^(.*?)(?: character set ([a-z0-9_]+))?$/is.exec(known) ?? [];
   return {

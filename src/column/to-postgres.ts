@@ -6,7 +6,8 @@
 import { type DataType, type Decimal, type Time, type Timestamp, Type } from 'apache-arrow';
 import { Failure } from '../errors.js';
 import { type MysqlType, mysqlType } from './mysql-column.js';
-import { type SourceColumn, typeText } from './source-column.js';
+import type { SourceColumn } from './source-column.js';
+import { typeName } from './type-name.js';
 
 /** How values are written in a binary COPY (PostgreSQL source, *_recv functions). */
 export type BinaryForm =
@@ -97,7 +98,7 @@ export function toPostgres(column: SourceColumn): PostgresType {
     default:
       throw new Failure(
         'config',
-        `column ${column.name} has the type ${typeText(arrow)}, which has no place in a table`,
+        `column ${column.name} has the type ${typeName(arrow)}, which has no place in a table`,
         {
           hint: 'Leave the column out, or turn it into text before writing the file.',
         },

@@ -6,7 +6,8 @@
 import { type DataType, type Decimal, type Timestamp, Type } from 'apache-arrow';
 import { Failure } from '../errors.js';
 import { type MysqlType, mysqlType } from './mysql-column.js';
-import { type SourceColumn, typeText } from './source-column.js';
+import type { SourceColumn } from './source-column.js';
+import { typeName } from './type-name.js';
 
 export interface RedshiftType {
   /** As CREATE TABLE takes it. */
@@ -138,7 +139,7 @@ function blobBytes({ base, args: [first] }: MysqlType): number {
 }
 
 function refused(column: SourceColumn): Failure {
-  return new Failure('config', `column ${column.name} has the type ${typeText(column.arrow)}, which COPY cannot load`, {
+  return new Failure('config', `column ${column.name} has the type ${typeName(column.arrow)}, which COPY cannot load`, {
     hint: 'Write the file with to-parquet --target redshift, or leave the column out.',
   });
 }

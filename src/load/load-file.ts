@@ -1,8 +1,7 @@
 /** The object of a receipt, opened for loading: pinned to what the receipt says, read a row group at a time. */
-import { tableFromIPC } from 'apache-arrow';
+import { openParquet, parquetBatches } from '../codec/parquet-batches.js';
 import { sourceColumns } from '../column/source-column.js';
 import { Failure } from '../errors.js';
-import { PROVENANCE_KEY, parseProvenance } from '../provenance.js';
 import { type ObjectAccess, openObject } from '../source/object.js';
 import type { OpenFile } from './warehouse.js';
 
@@ -21,17 +20,12 @@ export function loadFiles(access: ObjectAccess): OpenFile {
           hint: 'The object was replaced after it was stored.',
         });
       }
-      const { readParquet } = await import('parquet-wasm');
-      const table = tableFromIPC(readParquet(await object.read(0, object.byteLength)).intoIPCStream());
-      const text = table.schema.metadata.get(PROVENANCE_KEY);
-      const known = text === undefined ? {} : parseProvenance(text).columns;
+      const parquet = await openParquet(object);
       return {
         receipt,
-        columns: sourceColumns(table.schema, known),
-        rows: table.numRows,
-        async *batches() {
-          yield* table.batches;
-        },
+        columns: sourceColumns(parquet.schema, parquet.provenance?.columns),
+        rows: parquet.rows,
+        batches: () => parquetBatches(parquet),
         close: () => object.close(),
       };
     } catch (error) {

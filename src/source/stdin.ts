@@ -1,10 +1,20 @@
 /** Standard input as a source of bytes. */
+import { fstatSync } from 'node:fs';
 import { Failure } from '../errors.js';
 import type { Source } from '../stage.js';
 
 /** True when a person sits at standard input. */
 export function stdinIsTerminal(): boolean {
   return process.stdin.isTTY === true;
+}
+
+/** True when nothing can be piped in: a terminal, or /dev/null as cron and services have it. */
+export function stdinIsDevice(): boolean {
+  try {
+    return fstatSync(0).isCharacterDevice();
+  } catch {
+    return true;
+  }
 }
 
 /** Bytes as they arrive, at most 64 KiB a chunk. A terminal is refused (64): nobody types a Parquet file. */

@@ -8,7 +8,7 @@ import type { Table } from '../../load/name.js';
 import type { Loader } from '../../load/transaction.js';
 import { readReceipts } from '../../receipt.js';
 import { writeStdout } from '../../sink/stdout.js';
-import { stdinBytes, stdinIsTerminal } from '../../source/stdin.js';
+import { stdinBytes, stdinIsDevice } from '../../source/stdin.js';
 import { interruptible } from '../../stage.js';
 import type { Chain } from '../../watermark/chain.js';
 import { openStore, openTableChain } from '../watermark-store.js';
@@ -52,7 +52,7 @@ class Run {
       return this.load(receiptBatches(this.receipts(), this.options.limits, this.options.whole));
     }
     const chain = openTableChain(await openStore(this.invocation), source, this.invocation);
-    const withStdin = !flags.on('no-stdin') && !stdinIsTerminal() && !this.dry;
+    const withStdin = !flags.on('no-stdin') && !stdinIsDevice() && !this.dry;
     if (withStdin) return this.follow(chain, new Arrivals(this.receipts(), source));
     return this.load(this.pending(chain), chain);
   }
