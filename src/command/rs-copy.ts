@@ -23,9 +23,9 @@ const command: Command = {
   usage: 'SCHEMA.TABLE [--from-store TABLE] [flags]',
   examples: [
     'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
-    'rs-copy analytics.orders --from-store shop.orders --no-stdin --create',
+    'rs-copy analytics.orders --from-store shop.orders --catch-up --create',
     'wm pending shop.orders --json | rs-copy analytics.orders',
-    'rs-copy analytics.orders --from-store shop.orders --no-stdin -n',
+    'rs-copy analytics.orders --from-store shop.orders --catch-up -n',
   ],
   flags: [
     {
@@ -33,7 +33,7 @@ const command: Command = {
       value: 'TABLE',
       help: 'load what the watermark chain of this source table holds, in its order',
     },
-    { name: 'no-stdin', help: 'with --from-store: load what is there and read no receipts' },
+    { name: 'catch-up', help: 'with --from-store: load what is there and read no receipts' },
     { name: 'mode', value: 'MODE', default: 'upsert with a key, else append', help: 'append, upsert or replace' },
     { name: 'key', value: 'COLUMN', many: true, help: 'what tells rows apart, instead of the primary key' },
     { name: 'create', help: 'make schema, table and ledger where they are missing' },

@@ -1,22 +1,11 @@
 /** The command line of rs-copy against a real PostgreSQL: every mode, both feeds, and what it refuses. */
-import {
-  Field,
-  Int32,
-  Schema,
-  Struct,
-  Table,
-  TimestampMicrosecond,
-  Utf8,
-  RecordBatch,
-  makeData,
-  vectorFromArray,
-} from 'apache-arrow';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import type { Receipt } from '../../src/receipt.js';
-import { receiptStream, storeObject, type ObjectFacts } from '../load/objects.js';
+import { type ObjectFacts, receiptStream } from '../load/objects.js';
+import { type Row, orders as storedOrders } from '../load/rows.js';
 import { type Ended, demandCode, run } from '../support/program.js';
 import { connectTarget, servers } from '../support/servers.js';
 
@@ -30,40 +19,8 @@ t.teardown(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const COLUMNS = { id: 'int', name: 'varchar(20) character set utf8mb4', update_at: 'datetime(6)' };
-
-type Row = readonly [id: number, name: string | null, at: number];
-
-/** An object of orders; `at` are microseconds. */
-function orders(rows: readonly Row[], seq = 0, facts: ObjectFacts = {}): Receipt {
-  const fields = [
-    new Field('id', new Int32(), false),
-    new Field('name', new Utf8(), true),
-    new Field('update_at', new TimestampMicrosecond(), false),
-  ];
-  const at = makeData({
-    type: new TimestampMicrosecond(),
-    length: rows.length,
-    nullCount: 0,
-    data: BigInt64Array.from(rows, (row) => BigInt(row[2])),
-  });
-  const children = [
-    vectorFromArray(
-      rows.map((row) => row[0]),
-      new Int32(),
-    ).data[0],
-    vectorFromArray(
-      rows.map((row) => row[1]),
-      new Utf8(),
-    ).data[0],
-    at,
-  ];
-  const data = makeData({ type: new Struct(fields), length: rows.length, nullCount: 0, children: children as never });
-  return storeObject(folder, new Table([new RecordBatch(new Schema(fields), data)]), seq, {
-    columns: COLUMNS,
-    ...facts,
-  });
-}
+const orders = (rows: readonly Row[], seq = 0, facts: ObjectFacts = {}): Receipt =>
+  storedOrders(folder, rows, seq, facts);
 
 function rsCopy(words: readonly string[], stdin: string): Promise<Ended> {
   return run('rs-copy', words, { env: { TABLEPIPE_WAREHOUSE_URL: servers().warehouseUrl, HOME: folder }, stdin });

@@ -48,11 +48,11 @@ class Run {
     const { flags } = this.invocation;
     const source = flags.text('from-store');
     if (source === undefined) {
-      if (flags.on('no-stdin')) throw new Failure('usage', '--no-stdin needs --from-store');
+      if (flags.on('catch-up')) throw new Failure('usage', '--catch-up needs --from-store');
       return this.load(receiptBatches(this.receipts(), this.options.limits, this.options.whole));
     }
     const chain = openTableChain(await openStore(this.invocation), source, this.invocation);
-    const withStdin = !flags.on('no-stdin') && !stdinIsDevice() && !this.dry;
+    const withStdin = !flags.on('catch-up') && !stdinIsDevice() && !this.dry;
     if (withStdin) return this.follow(chain, new Arrivals(this.receipts(), source));
     return this.load(this.pending(chain), chain);
   }

@@ -1,0 +1,29 @@
+/** rs-copy killed at every failpoint, in both modes that can lose or double a row. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { FAILPOINTS } from '../../src/failpoint.js';
+import { connectTarget } from '../support/servers.js';
+import { atFailpoint, survive } from './rs-copy-kill.js';
+
+t.setTimeout(180_000);
+const folder = mkdtempSync(join(tmpdir(), 'rs-copy-kill-'));
+const schema = `rs_copy_kill_${process.pid}`;
+const sql = await connectTarget();
+t.teardown(async () => {
+  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+  await sql.end();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const points = FAILPOINTS.filter((name) => name.startsWith('rs-copy.'));
+
+t.test('killed at every failpoint, nothing is lost and nothing comes twice', async (t) => {
+  for (const [at, point] of points.entries()) {
+    // The second time each is reached, so that a batch before it is committed.
+    const mode = at % 2 === 0 ? 'append' : 'upsert';
+    await survive({ sql, folder, schema }, `p${at}`, mode, atFailpoint(point, 2));
+    t.pass(`${point}, ${mode}`);
+  }
+});

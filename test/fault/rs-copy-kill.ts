@@ -1,0 +1,119 @@
+/**
+ * Kills rs-copy and runs the same line again, until the chain says that everything is loaded; then the target must
+ * hold exactly the newest version of each row, and the ledger each object once.
+ */
+import { mkdirSync } from 'node:fs';
+import type pg from 'pg';
+import { receiptStream } from '../load/objects.js';
+import { type Row, orders } from '../load/rows.js';
+import { collected, demandCode, run, start } from '../support/program.js';
+import { servers } from '../support/servers.js';
+
+export interface Scene {
+  sql: pg.Client;
+  folder: string;
+  schema: string;
+  /** Where rs-copy connects; a proxy's address in some tests. */
+  warehouseUrl?: string;
+}
+
+const OBJECTS = 6;
+const ROWS = 40;
+
+/** What a test may do to one run of rs-copy; resolves when the process has ended. */
+export type Violence = (env: Readonly<Record<string, string>>, words: readonly string[]) => Promise<void>;
+
+/** Stores objects with overlapping keys, commits them, lets `violence` happen `times` times, finishes, and checks. */
+export async function survive(
+  scene: Scene,
+  name: string,
+  mode: 'upsert' | 'append',
+  violence: Violence,
+  times = 1,
+): Promise<void> {
+  const { sql, folder, schema } = scene;
+  const home = `${folder}/${name}`;
+  mkdirSync(home, { recursive: true });
+  const source = `shop.${name}`;
+  const env = {
+    TABLEPIPE_WAREHOUSE_URL: scene.warehouseUrl ?? servers().warehouseUrl,
+    TABLEPIPE_WM_STORE: `file://${home}/wm/`,
+    HOME: home,
+  };
+  const versions: Row[][] = [];
+  for (let object = 0; object < OBJECTS; object += 1) {
+    // Each object brings half of the rows of the one before again.
+    versions.push(
+      Array.from({ length: ROWS }, (_, row) => [object * (ROWS / 2) + row, `v${object}`, object + 1] as const),
+    );
+  }
+  const receipts = versions.map((rows, seq) => {
+    const position = (at: number): [string, string] => [`2024-01-01 00:00:0${at}.000000`, '1'];
+    const from = seq === 0 ? null : position(seq - 1);
+    return orders(home, rows, seq, { table: source, from, to: position(seq) });
+  });
+  const stdin = receiptStream(receipts);
+  demandCode(await run('wm', ['advance', source, '--flush-files', '1'], { env, stdin }));
+  const words = [
+    `${schema}.${name}`,
+    '--from-store',
+    source,
+    '--catch-up',
+    '--create',
+    '--mode',
+    mode,
+    '--max-files',
+    '2',
+  ];
+  for (let at = 0; at < times; at += 1) await violence(env, words);
+  const calm = { ...env, TABLEPIPE_WAREHOUSE_URL: servers().warehouseUrl };
+  demandCode(await run('rs-copy', words, { env: calm }));
+  await demandExact(sql, `${schema}.${name}`, versions.flat(), mode);
+  const ledger = await sql.query<{ n: number; urls: number }>(
+    `SELECT count(*)::int AS n, count(DISTINCT url)::int AS urls FROM ${schema}._tablepipe_ledger_${name}`,
+  );
+  if (ledger.rows[0]?.n !== OBJECTS || ledger.rows[0].urls !== OBJECTS) {
+    throw new Error(`${name}: the ledger has ${JSON.stringify(ledger.rows)}, expected ${OBJECTS}`);
+  }
+  const left = await run('wm', ['pending', source, '--json'], { env });
+  if (!left.stdout.toString().includes('"objects":0')) throw new Error(`${name}: still pending: ${left.stdout}`);
+}
+
+async function demandExact(
+  sql: pg.Client,
+  table: string,
+  rows: readonly Row[],
+  mode: 'upsert' | 'append',
+): Promise<void> {
+  const wanted = mode === 'append' ? rows : [...new Map(rows.map((row) => [row[0], row])).values()];
+  const found = await sql.query<[number, string]>({ text: `SELECT id, name FROM ${table}`, rowMode: 'array' });
+  const spelled = (pairs: readonly (readonly unknown[])[]): string =>
+    pairs
+      .map(([id, name]) => `${String(id)}:${String(name)}`)
+      .sort((a, b) => (a < b ? -1 : 1))
+      .join(' ');
+  if (spelled(found.rows) !== spelled(wanted)) {
+    throw new Error(`${table} has ${found.rows.length} rows, expected ${wanted.length}`);
+  }
+}
+
+/** Runs rs-copy with a failpoint armed; fails unless it died there. */
+export function atFailpoint(failpoint: string, nth: number): Violence {
+  return async (env, words) => {
+    const armed = { ...env, TABLEPIPE_UNSAFE_FAILPOINTS: `${failpoint}=kill@${nth}` };
+    const ended = await run('rs-copy', words, { env: armed });
+    if (ended.signal !== 'SIGKILL') throw new Error(`${failpoint}@${nth} did not fire: ${ended.code} ${ended.stderr}`);
+  };
+}
+
+/** Kills rs-copy after a random time; resolves also when it was done by then. */
+export function atRandom(mostMs: number): Violence {
+  return async (env, words) => {
+    const child = start('rs-copy', words, { env });
+    child.stdin?.end();
+    const ended = collected(child, 'rs-copy');
+    const timer = setTimeout(() => child.kill('SIGKILL'), Math.random() * mostMs);
+    await ended;
+    clearTimeout(timer);
+  };
+}
