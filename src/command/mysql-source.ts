@@ -9,16 +9,37 @@ import { Failure, fileFailure } from '../errors.js';
 import type { MysqlSession } from '../mysql-session.js';
 
 export const MYSQL_FLAGS: readonly Flag[] = [
-  { name: 'url', value: 'URL', env: ['TABLEPIPE_MYSQL_URL'], help: 'mysql://user@host:3306/; no password on the command line' },
+  {
+    name: 'url',
+    value: 'URL',
+    env: ['TABLEPIPE_MYSQL_URL'],
+    help: 'mysql://user@host:3306/; no password on the command line',
+  },
   { name: 'defaults-file', value: 'FILE', help: 'MySQL option file with [client] settings, instead of ~/.my.cnf' },
   { name: 'socket', value: 'PATH', help: 'Unix socket of a server on this machine' },
-  { name: 'ssl-mode', value: 'MODE', default: 'preferred', help: 'disabled, preferred, required, verify-ca, verify-identity' },
+  {
+    name: 'ssl-mode',
+    value: 'MODE',
+    default: 'preferred',
+    help: 'disabled, preferred, required, verify-ca, verify-identity',
+  },
   { name: 'ssl-ca', value: 'FILE', help: 'certificate authority, PEM; implies verify-ca' },
   { name: 'ssl-cert', value: 'FILE', help: 'our certificate, PEM' },
   { name: 'ssl-key', value: 'FILE', help: 'its key, PEM' },
-  { name: 'ssh', value: '[USER@]HOST[:PORT]', env: ['TABLEPIPE_SSH'], help: 'bastion to go through; ~/.ssh/config, ssh-agent and known_hosts are read' },
+  {
+    name: 'ssh',
+    value: '[USER@]HOST[:PORT]',
+    env: ['TABLEPIPE_SSH'],
+    help: 'bastion to go through; ~/.ssh/config, ssh-agent and known_hosts are read',
+  },
   { name: 'ssh-config', value: 'FILE', help: 'instead of ~/.ssh/config' },
-  { name: 'connect-timeout', value: 'TIME', default: '10s', env: ['DATABASE_CONNECTION_TIMEOUT'], help: 'until a connection must stand' },
+  {
+    name: 'connect-timeout',
+    value: 'TIME',
+    default: '10s',
+    env: ['DATABASE_CONNECTION_TIMEOUT'],
+    help: 'until a connection must stand',
+  },
   { name: 'lock-timeout', value: 'TIME', default: '60s', help: 'longest wait behind DDL on the table' },
 ];
 
@@ -43,7 +64,11 @@ export async function mysqlServer({ flags, env, words, agent }: Invocation): Pro
   const password = pick(url && decodeURIComponent(url.password), options.get('password'), env.MYSQL_PWD);
   words.secret(password);
   const host = pick(url?.hostname.replaceAll(/^\[|\]$/g, ''), options.get('host'), env.MYSQL_HOST) ?? '127.0.0.1';
-  const socketPath = pick(flags.text('socket'), query?.get('socket') ?? undefined, url ? undefined : (options.get('socket') ?? env.MYSQL_UNIX_PORT));
+  const socketPath = pick(
+    flags.text('socket'),
+    query?.get('socket') ?? undefined,
+    url ? undefined : (options.get('socket') ?? env.MYSQL_UNIX_PORT),
+  );
   const connectMs = parseDuration(flags.text('connect-timeout') ?? '10s', '--connect-timeout');
   const ssh = pick(flags.text('ssh'), query?.get('ssh') ?? undefined);
   const settings: MysqlSettings = {
@@ -54,7 +79,10 @@ export async function mysqlServer({ flags, env, words, agent }: Invocation): Pro
     ...(password === undefined ? {} : { password }),
     tls: tlsOf(flags, options, query),
     connectMs,
-    lockWaitSeconds: Math.max(1, Math.ceil(parseDuration(flags.text('lock-timeout') ?? '60s', '--lock-timeout') / 1000)),
+    lockWaitSeconds: Math.max(
+      1,
+      Math.ceil(parseDuration(flags.text('lock-timeout') ?? '60s', '--lock-timeout') / 1000),
+    ),
     agent,
   };
   const tunnel = ssh === undefined ? undefined : await tunnelOf(ssh, flags, env, connectMs);
@@ -79,7 +107,8 @@ function urlOf(flags: Flags): URL | undefined {
   } catch {
     throw new Failure('usage', `${where}: not a URL`, { hint: 'Write mysql://user@host:3306/.' });
   }
-  if (!/^(?:mysql|mariadb):$/.test(url.protocol)) throw new Failure('usage', `${where}: expected mysql://, got ${url.protocol}//`);
+  if (!/^(?:mysql|mariadb):$/.test(url.protocol))
+    throw new Failure('usage', `${where}: expected mysql://, got ${url.protocol}//`);
   if (url.password !== '' && flags.typed('url')) {
     throw new Failure('usage', '--url holds a password, which everybody on this machine can read', {
       hint: 'Put it into ~/.my.cnf ([client] password=…) or the whole URL into TABLEPIPE_MYSQL_URL.',
@@ -87,7 +116,9 @@ function urlOf(flags: Flags): URL | undefined {
   }
   const unknown = [...url.searchParams.keys()].find((key) => !QUERY_KEYS.has(key));
   if (unknown !== undefined) {
-    throw new Failure('usage', `${where}: unknown setting ${unknown}`, { hint: `Known: ${[...QUERY_KEYS].join(', ')}.` });
+    throw new Failure('usage', `${where}: unknown setting ${unknown}`, {
+      hint: `Known: ${[...QUERY_KEYS].join(', ')}.`,
+    });
   }
   return url;
 }
@@ -125,7 +156,12 @@ function readPem(path: string, flag: string): string {
   }
 }
 
-async function tunnelOf(destination: string, flags: Flags, env: Env, connectMs: number): Promise<NonNullable<MysqlSettings['tunnel']>> {
+async function tunnelOf(
+  destination: string,
+  flags: Flags,
+  env: Env,
+  connectMs: number,
+): Promise<NonNullable<MysqlSettings['tunnel']>> {
   const { sshHost } = await import('../connect/ssh-host.js');
   const { sshTunnel } = await import('../connect/ssh-tunnel.js');
   const configFile = flags.text('ssh-config');

@@ -28,10 +28,16 @@ function names(hosts: string, name: string): boolean {
   }
   const patterns = hosts.toLowerCase().split(',');
   const fits = (pattern: string): boolean => wildcard(pattern).test(name.toLowerCase());
-  return patterns.some((one) => !one.startsWith('!') && fits(one)) && !patterns.some((one) => one.startsWith('!') && fits(one.slice(1)));
+  return (
+    patterns.some((one) => !one.startsWith('!') && fits(one)) &&
+    !patterns.some((one) => one.startsWith('!') && fits(one.slice(1)))
+  );
 }
 
 function wildcard(pattern: string): RegExp {
-  const body = pattern.replaceAll(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const body = pattern
+    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${body}$`);
 }

@@ -28,7 +28,9 @@ export function readOptionFile(path: string, required: boolean): MysqlOptions {
 
 function readInto(options: Map<string, string>, path: string, depth: number): void {
   if ((statSync(path).mode & 0o002) !== 0) {
-    throw new Failure('config', `the option file ${path} can be written by everybody`, { hint: `Run: chmod o-w ${path}` });
+    throw new Failure('config', `the option file ${path} can be written by everybody`, {
+      hint: `Run: chmod o-w ${path}`,
+    });
   }
   let wanted = false;
   for (const raw of readFileSync(path, 'utf8').split(/\r?\n/)) {

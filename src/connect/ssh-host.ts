@@ -38,17 +38,24 @@ const JUMPS = 8;
 /** Resolves a destination. 64 when it is malformed, 78 when the configuration cannot be used. */
 export async function sshHost(settings: SshSettings, depth = 0): Promise<SshHost> {
   const { destination, home, localUser } = settings;
-  const [, typedUser, alias, typedPort] = /^(?:([^@\s]+)@)?([^@:\s-][^@:\s]*|\[[^\]\s]+\])(?::([0-9]{1,5}))?$/.exec(destination) ?? [];
+  const [, typedUser, alias, typedPort] =
+    /^(?:([^@\s]+)@)?([^@:\s-][^@:\s]*|\[[^\]\s]+\])(?::([0-9]{1,5}))?$/.exec(destination) ?? [];
   if (alias === undefined) throw new Failure('usage', `--ssh ${destination}: expected [user@]host[:port]`);
-  if (depth > JUMPS) throw new Failure('config', `--ssh ${destination}: ProxyJump leads through more than ${JUMPS} hosts`);
+  if (depth > JUMPS)
+    throw new Failure('config', `--ssh ${destination}: ProxyJump leads through more than ${JUMPS} hosts`);
   const { default: Config } = await import('ssh-config');
   const file = settings.configFile ?? join(home, '.ssh', 'config');
   const text = optionalText(file, settings.configFile !== undefined);
   // ssh_config(5) has the name's own case; a Match with exec would run a program, which a config reader must not.
-  const found = Config.parse(text.replaceAll(/^\s*match\b.*\bexec\b/gim, 'Match host none.invalid')).compute(alias, { ignoreCase: true }) as Record<string, unknown>;
+  const found = Config.parse(text.replaceAll(/^\s*match\b.*\bexec\b/gim, 'Match host none.invalid')).compute(alias, {
+    ignoreCase: true,
+  }) as Record<string, unknown>;
   const one = (name: string): string | undefined => [found[name.toLowerCase()] ?? []].flat().map(String)[0];
   const path = (raw: string): string => raw.replace(/^~(?=\/|$)/, home).replaceAll('%d', home);
-  const identities = [found['identityfile'] ?? DEFAULT_KEYS.map((name) => `~/.ssh/${name}`)].flat().map(String).map(path);
+  const identities = [found['identityfile'] ?? DEFAULT_KEYS.map((name) => `~/.ssh/${name}`)]
+    .flat()
+    .map(String)
+    .map(path);
   const agent = one('IdentityAgent') ?? settings.agent;
   const jump = one('ProxyJump');
   return {
@@ -57,8 +64,13 @@ export async function sshHost(settings: SshSettings, depth = 0): Promise<SshHost
     port: Number(typedPort ?? one('Port') ?? 22),
     user: typedUser ?? one('User') ?? localUser,
     keys: identities.flatMap((each) => keyAt(each)),
-    ...(agent === undefined || agent === 'none' ? {} : { agent: path(agent === 'SSH_AUTH_SOCK' ? (settings.agent ?? '') : agent) }),
-    knownHosts: (one('UserKnownHostsFile') ?? '~/.ssh/known_hosts').split(/\s+/).map((each) => optionalText(path(each), false)).join('\n'),
+    ...(agent === undefined || agent === 'none'
+      ? {}
+      : { agent: path(agent === 'SSH_AUTH_SOCK' ? (settings.agent ?? '') : agent) }),
+    knownHosts: (one('UserKnownHostsFile') ?? '~/.ssh/known_hosts')
+      .split(/\s+/)
+      .map((each) => optionalText(path(each), false))
+      .join('\n'),
     strict: one('StrictHostKeyChecking')?.toLowerCase() !== 'no',
     ...(jump === undefined || jump === 'none' ? {} : { jump: await jumps(jump, settings, depth) }),
   };

@@ -35,7 +35,10 @@ export function sshTunnel(host: SshHost, connectMs: number): SshTunnel {
       return channel(await session, host, target, port);
     },
     close() {
-      session?.then((client) => client.destroy(), () => {});
+      session?.then(
+        (client) => client.destroy(),
+        () => {},
+      );
       before?.close();
     },
   };
@@ -45,7 +48,12 @@ function channel(client: Client, via: SshHost, host: string, port: number): Prom
   return new Promise((resolve, reject) => {
     client.forwardOut('127.0.0.1', 0, host, port, (error, stream) => {
       if (!error) return resolve(stream);
-      reject(new Failure('temporary', `reaching ${host}:${port} through ${via.alias}`, { cause: error, hint: 'Check that the bastion may connect to the database.' }));
+      reject(
+        new Failure('temporary', `reaching ${host}:${port} through ${via.alias}`, {
+          cause: error,
+          hint: 'Check that the bastion may connect to the database.',
+        }),
+      );
     });
   });
 }
@@ -111,7 +119,9 @@ function hostKeyRefusal(host: SshHost, key: Buffer): Failure | undefined {
   if (fits.length > 0 || (keys.length === 0 && !host.strict)) return undefined;
   const port = host.port === 22 ? '' : `-p ${host.port} `;
   if (keys.length === 0) {
-    return new Failure('denied', `${host.host} is not in known_hosts`, { hint: `Log in once to check its key: ssh ${port}${host.user}@${host.host}` });
+    return new Failure('denied', `${host.host} is not in known_hosts`, {
+      hint: `Log in once to check its key: ssh ${port}${host.user}@${host.host}`,
+    });
   }
   return new Failure('denied', `${host.host} shows another SSH key than known_hosts has`, {
     hint: 'Somebody may be listening, or the bastion was set up anew; find out before removing the old key.',
@@ -120,8 +130,14 @@ function hostKeyRefusal(host: SshHost, key: Buffer): Failure | undefined {
 
 function loginFailure(host: SshHost, error: Error & { level?: string }): Failure {
   const refused = error.level === 'client-authentication';
-  return new Failure(refused ? 'denied' : 'temporary', `logging in to ${host.user}@${host.host}:${host.port} over SSH`, {
-    cause: error,
-    hint: refused ? 'Load the key into ssh-agent (ssh-add), or name it in ~/.ssh/config.' : 'Check that the bastion is up and reachable.',
-  });
+  return new Failure(
+    refused ? 'denied' : 'temporary',
+    `logging in to ${host.user}@${host.host}:${host.port} over SSH`,
+    {
+      cause: error,
+      hint: refused
+        ? 'Load the key into ssh-agent (ssh-add), or name it in ~/.ssh/config.'
+        : 'Check that the bastion is up and reachable.',
+    },
+  );
 }

@@ -1,0 +1,141 @@
+/** The flags of `mysql-extract` that say what is read, and the typed request they become. */
+import type { Flag } from '../cli/flags.js';
+import type { Invocation } from '../cli/command.js';
+import { parseChoice, parseCount, parseDuration } from '../cli/parse.js';
+import type { Policy } from '../column/from-mysql.js';
+import { Failure } from '../errors.js';
+import type { ExtractRequest } from '../plan/extract.js';
+import type { Until } from '../plan/until.js';
+import { type Resume, parseResume } from '../watermark/resume.js';
+
+export const READ_FLAGS: readonly Flag[] = [
+  {
+    name: 'since',
+    value: 'POSITION',
+    default: 'the start',
+    help: 'what `wm get TABLE --format cursor` prints, or a time; rows after it are read',
+  },
+  {
+    name: 'until',
+    value: 'BOUND',
+    default: 'settled',
+    help: 'settled (no open transaction can add a row below it), none, or a value of the first cursor column; exclusive',
+  },
+  { name: 'lag', value: 'TIME', default: '2s', help: 'how far --until settled stays behind the clock of the server' },
+  {
+    name: 'settle-timeout',
+    value: 'TIME',
+    default: '60s',
+    help: 'how long to wait for open transactions when the cursor is a number',
+  },
+  {
+    name: 'cursor',
+    value: 'NAMES',
+    default: 'update_at and the like, then the primary key',
+    help: 'columns to read by, between commas; none = everything, in key order, as a snapshot',
+  },
+  {
+    name: 'order',
+    value: 'ORDER',
+    default: 'key from the start without --limit, else cursor',
+    help: 'of a read from the start: key (a backfill in primary-key order, then incremental runs) or cursor',
+  },
+  { name: 'limit', value: 'N', help: 'read at most so many rows' },
+  { name: 'batch-size', value: 'N', default: '50000', env: ['BACKUP_BATCH_SIZE'], help: 'rows of one query' },
+  { name: 'columns', value: 'NAMES', help: 'only these columns, and those of the cursor' },
+  { name: 'exclude', value: 'NAMES', help: 'all columns but these' },
+  { name: 'where', value: 'SQL', help: 'a further condition, as raw SQL' },
+  {
+    name: 'query',
+    value: 'SQL',
+    help: 'read this query, as raw SQL, instead of a table; --cursor names its cursor columns; TABLE names the result',
+  },
+  { name: 'allow-full-scan', help: 'read although no index gives the order: the server sorts everything first' },
+  {
+    name: 'zero-dates',
+    value: 'POLICY',
+    default: 'fail',
+    help: 'dates such as 0000-00-00: fail, null, or text (makes all dates text)',
+  },
+  {
+    name: 'on-bad-value',
+    value: 'POLICY',
+    default: 'fail',
+    help: 'dates such as 2024-02-31 and text that is not UTF-8: fail, null, or text',
+  },
+];
+
+const POLICIES: readonly Policy[] = ['fail', 'null', 'text'];
+
+/** The request behind the flags; 64 for anything malformed or contradictory. Contacts nothing. */
+export function extractRequest({ flags }: Invocation): ExtractRequest {
+  const cursor = flags.text('cursor');
+  const none = cursor === 'none';
+  const limited = flags.text('limit') !== undefined;
+  const since = parseSince(flags.text('since'));
+  if (none && since.from !== 'start')
+    throw new Failure('usage', '--cursor none reads everything; --since does not go with it');
+  if (since.from === 'backfill' && limited) {
+    throw new Failure('usage', '--limit would end a backfill before it has read everything', {
+      hint: 'Leave --limit out, or stop the run: it goes on where it stopped.',
+    });
+  }
+  const order = parseChoice(flags.text('order') ?? (limited ? 'cursor' : 'key'), '--order', ['key', 'cursor'] as const);
+  if (order === 'key' && limited && !none)
+    throw new Failure('usage', '--order key reads everything; --limit does not go with it');
+  return {
+    cursor: cursor === undefined ? null : none ? [] : parseNames(cursor, '--cursor'),
+    since,
+    until: parseUntil(
+      flags.text('until') ?? 'settled',
+      flags.text('lag') ?? '2s',
+      flags.text('settle-timeout') ?? '60s',
+    ),
+    order,
+    columns: optional(flags.text('columns'), (text) => parseNames(text, '--columns')) ?? null,
+    exclude: optional(flags.text('exclude'), (text) => parseNames(text, '--exclude')) ?? [],
+    where: flags.text('where'),
+    conditions: [],
+    pageRows: parseCount(flags.text('batch-size') ?? '50000', '--batch-size'),
+    allowFullScan: flags.on('allow-full-scan'),
+    policies: {
+      zeroDates: parseChoice(flags.text('zero-dates') ?? 'fail', '--zero-dates', POLICIES),
+      badValues: parseChoice(flags.text('on-bad-value') ?? 'fail', '--on-bad-value', POLICIES),
+    },
+  };
+}
+
+function optional<T>(text: string | undefined, parse: (text: string) => T): T | undefined {
+  return text === undefined ? undefined : parse(text);
+}
+
+/** A time alone is a cursor of one value; everything else is what `wm get` prints. */
+function parseSince(text: string | undefined): Resume {
+  if (text === undefined) return { from: 'start' };
+  if (/^[0-9]{4}-[0-9]{2}-[0-9]{2}/.test(text)) return { from: 'cursor', position: [text] };
+  return parseResume(text);
+}
+
+function parseUntil(text: string, lag: string, wait: string): Until {
+  const lagMs = parseDuration(lag, '--lag');
+  const waitMs = parseDuration(wait, '--settle-timeout');
+  if (text === 'settled') return { kind: 'settled', lagMs, waitMs };
+  if (text === '') throw new Failure('usage', '--until is empty');
+  return text === 'none' ? { kind: 'none' } : { kind: 'text', value: text };
+}
+
+/** `a,b`; a name that holds a comma or a backtick stands between backticks, doubled inside. */
+export function parseNames(text: string, flag: string): string[] {
+  const names: string[] = [];
+  const name = /\s*(?:`((?:[^`]|``)+)`|([^,`]+?))\s*(?:,|$)/gy;
+  while (name.lastIndex < text.length) {
+    const found = name.exec(text);
+    if (!found)
+      throw new Failure('usage', `${flag} ${text}: expected column names between commas`, {
+        hint: 'A name that holds a comma goes in backticks.',
+      });
+    names.push(found[1]?.replaceAll('``', '`') ?? found[2] ?? '');
+  }
+  if (names.length === 0) throw new Failure('usage', `${flag} names no column`);
+  return names;
+}

@@ -1,0 +1,98 @@
+/** The upper bound of a read: settled by the server, given by a person, or none. */
+import { mysqlType } from '../column/mysql-column.js';
+import { Failure } from '../errors.js';
+import type { MysqlSession } from '../mysql-session.js';
+import { pause } from '../retry.js';
+import { isTime } from './cursor.js';
+import { quotedName } from './identifier.js';
+import { type Condition, type KeyColumn, beside } from './keyset.js';
+import { type Bound, type SettledBound, atResolution, settledBound } from './settled.js';
+
+export type Until =
+  | { kind: 'settled'; lagMs: number; waitMs: number }
+  | { kind: 'none' }
+  | { kind: 'text'; value: string };
+
+const INTEGERS = /^(?:tinyint|smallint|mediumint|int|bigint)$/;
+const POLL_MS = 250;
+
+/**
+ * The bound on the first cursor column, or null for none. A time column is bounded by the settled time. A whole number
+ * is bounded by the largest one there is, once every transaction that was open when it was read has ended: numbers are
+ * handed out in order but committed in any. Throws 75 when that takes longer than `waitMs`.
+ */
+export async function upperBound(
+  session: MysqlSession,
+  from: Condition,
+  column: KeyColumn,
+  until: Until,
+  signal: AbortSignal,
+): Promise<SettledBound | null> {
+  if (until.kind === 'none') return null;
+  if (until.kind === 'text') {
+    beside([column], '<', [until.value]);
+    return { value: until.value, rule: '--until' };
+  }
+  if (isTime(column)) return settledTime(session, column, until.lagMs, signal);
+  if (INTEGERS.test(mysqlType(column.type).base)) return settledNumber(session, from, column, until.waitMs, signal);
+  throw new Failure(
+    'usage',
+    `the cursor column ${column.name} (${column.type}) is no time and no whole number, so nothing says how far it is settled`,
+    {
+      hint: 'Say --until none, and make sure that nobody writes meanwhile.',
+    },
+  );
+}
+
+async function settledTime(
+  session: MysqlSession,
+  column: KeyColumn,
+  lagMs: number,
+  signal: AbortSignal,
+): Promise<SettledBound> {
+  const { base, args } = mysqlType(column.type);
+  const bound = await settledBound(session, lagMs, signal);
+  const digits = base === 'date' ? -1 : (args[0] ?? 0);
+  const value = base === 'timestamp' ? bound.value : await earliestReading(session, bound.value);
+  return { ...bound, value: atResolution(value, digits) };
+}
+
+/**
+ * A DATETIME says no zone. It was written in UTC or in the server's own zone, so the earlier of the two readings of
+ * the bound is the safe one.
+ */
+async function earliestReading(session: MysqlSession, utc: string): Promise<string> {
+  const [row] = await session.ask("SELECT CONVERT_TZ(?, '+00:00', @@global.time_zone) AS local_time", [utc]);
+  const local = row?.local_time ?? utc;
+  return local < utc ? local : utc;
+}
+
+async function settledNumber(
+  session: MysqlSession,
+  from: Condition,
+  column: KeyColumn,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<SettledBound | null> {
+  const [row] = await session.ask(`SELECT MAX(${quotedName(column.name)}) AS largest FROM ${from.sql}`, from.values);
+  if (row?.largest === null || row?.largest === undefined) return null;
+  const [clock] = await session.ask('SELECT NOW(6) AS clock');
+  const seen = clock?.clock ?? '';
+  const value = String(BigInt(row.largest) + 1n);
+  for (let waited = 0; ; waited += POLL_MS) {
+    const { value: settled, rule, caveat }: SettledBound = await settledBound(session, 0, signal);
+    if (settled >= seen) return { value, rule: `the largest ${column.name}, committed` };
+    if (caveat !== undefined) return { value, rule: `the largest ${column.name}`, caveat };
+    if (waited >= waitMs) {
+      throw new Failure('temporary', `waiting for ${rule} to end, so that no smaller ${column.name} appears later`, {
+        hint: 'End it, wait longer with --settle-timeout, or say --until none.',
+      });
+    }
+    await pause(POLL_MS, signal);
+  }
+}
+
+/** Rows below the bound. */
+export function below(column: KeyColumn, bound: Bound): Condition {
+  return beside([column], '<', [bound.value]);
+}

@@ -1,0 +1,183 @@
+/**
+ * The rows of a table in the order of a key, page by page: never one long query, so nothing waits on a slow reader and
+ * any row is a place to go on from. A connection that is lost is opened again, and reading goes on after the last row
+ * that was handed out, so a server restart is a pause.
+ */
+import type { ColumnPlan } from '../column/from-mysql.js';
+import type { ResultField } from '../column/mysql-column.js';
+import type { Schema } from 'apache-arrow';
+import type { Position } from '../end-record.js';
+import { Failure } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import { isPassing, mysqlFailure } from '../mysql-failure.js';
+import type { MysqlSession } from '../mysql-session.js';
+import { retry } from '../retry.js';
+import { queryBatches } from './mysql-batches.js';
+import type { BatchLimits, RowBatch } from './mysql-rows.js';
+
+export interface Statement {
+  sql: string;
+  values: readonly string[];
+}
+
+export interface PageShape {
+  /** `schema.table`, for messages. */
+  table: string;
+  plans: readonly ColumnPlan[];
+  schema: Schema;
+  /** Which columns of the result make up the position of a row; empty for a read without order. */
+  position: readonly number[];
+  /** Which columns name a row in a message. */
+  key: readonly number[];
+  limits: BatchLimits;
+  /** Milliseconds without a byte after which a connection counts as dead. */
+  idleMs: number;
+}
+
+export interface PageRead {
+  shape: PageShape;
+  since: Position | null;
+  /** Rows of one statement; null = one statement for everything. */
+  pageRows: number | null;
+  /** Rows in all; null = no limit. */
+  limit: number | null;
+  /** The rows after a position, at most so many (null = all). */
+  page(position: Position | null, rows: number | null): Statement;
+}
+
+/** Lends sessions and ends queries; the command owns the server's address. */
+export interface Sessions {
+  open(signal: AbortSignal): Promise<MysqlSession>;
+  /** Ends what a session runs on the server, from another connection; never rejects. */
+  kill(session: MysqlSession): Promise<void>;
+  /** Told when a connection was lost and another attempt follows. */
+  onLost(error: unknown, pauseMs: number): void;
+  /** How long to try to get a connection back, in milliseconds. */
+  patienceMs: number;
+}
+
+/** Reads all pages. Memory: what {@link queryBatches} holds. Closing early ends the query on the server. */
+export async function* mysqlPages(
+  sessions: Sessions,
+  first: MysqlSession,
+  read: PageRead,
+  signal: AbortSignal,
+): AsyncGenerator<RowBatch> {
+  const reader = new PageReader(sessions, first, read.shape, signal);
+  let position = read.since;
+  let left = read.limit ?? Number.POSITIVE_INFINITY;
+  try {
+    while (left > 0) {
+      const wanted = Math.min(read.pageRows ?? Number.POSITIVE_INFINITY, left);
+      let got = 0;
+      const next = (): Statement => read.page(position, Number.isFinite(wanted) ? wanted - got : null);
+      for await (const batch of reader.page(next)) {
+        got += batch.rows;
+        position = batch.last;
+        yield batch;
+      }
+      left -= got;
+      await failpoint('mysql-extract.after-page');
+      if (got < wanted) return;
+    }
+  } finally {
+    await reader.close();
+  }
+}
+
+class PageReader {
+  private busy = false;
+  private fields: readonly ResultField[] | undefined;
+
+  constructor(
+    private readonly sessions: Sessions,
+    private session: MysqlSession,
+    private readonly shape: PageShape,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  /** One page to its end, over as many connections as it takes; `next` gives the statement for what is left of it. */
+  async *page(next: () => Statement): AsyncGenerator<RowBatch> {
+    let handedOut = false;
+    for (;;) {
+      this.busy = true;
+      try {
+        for await (const batch of queryBatches(this.session.connection, this.query(next()), this.signal)) {
+          handedOut = true;
+          yield batch;
+        }
+        this.busy = false;
+        return;
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (!isPassing(error)) throw this.named(error);
+        if (handedOut && this.shape.position.length === 0) {
+          throw new Failure(
+            'temporary',
+            `reading ${this.shape.table}: the connection was lost, and a read without order cannot go on`,
+            { cause: error },
+          );
+        }
+        await this.reopen(error);
+      }
+    }
+  }
+
+  /** Ends the session, and its query on the server when it still runs one. */
+  async close(): Promise<void> {
+    if (!this.busy) return this.session.end();
+    this.session.cut();
+    await this.sessions.kill(this.session);
+  }
+
+  private query({ sql, values }: Statement): Parameters<typeof queryBatches>[1] {
+    return { ...this.shape, sql, values, onFields: (fields) => this.demandSameFields(fields) };
+  }
+
+  private async reopen(error: unknown): Promise<void> {
+    const { sessions, signal } = this;
+    const lost = this.session;
+    lost.cut();
+    this.busy = false;
+    sessions.onLost(error, 0);
+    // The server may not know yet that we are gone.
+    await sessions.kill(lost);
+    this.session = await retry(() => sessions.open(signal), {
+      budgetMs: sessions.patienceMs,
+      baseMs: 100,
+      capMs: 5_000,
+      permanent: (cause) => !isPassing(cause),
+      onRetry: (cause, _attempt, pauseMs) => sessions.onLost(cause, pauseMs),
+      signal,
+    });
+  }
+
+  /** DDL in the middle of a run: a column of another type than on the first page. */
+  private demandSameFields(fields: readonly ResultField[]): void {
+    const { table } = this.shape;
+    this.fields ??= fields;
+    fields.forEach((field, index) => {
+      const before = this.fields?.[index];
+      if (before && shapeOf(before) === shapeOf(field)) return;
+      throw new Failure('data', `${table}: the column ${field.name} was altered while the table was read`, {
+        hint: 'Run the same line again; it goes on from the last committed row with the new type.',
+      });
+    });
+  }
+
+  private named(error: unknown): Failure {
+    const { table } = this.shape;
+    const number = (error as { errno?: number }).errno;
+    if (number === 1054 || number === 1146) {
+      return new Failure('data', `${table} was altered while it was read`, {
+        cause: error,
+        hint: 'Run the same line again.',
+      });
+    }
+    return mysqlFailure(error, `reading ${table}`);
+  }
+}
+
+function shapeOf({ name, columnType, decimals, columnLength, characterSet }: ResultField): string {
+  return JSON.stringify([name, columnType, decimals, columnLength, characterSet]);
+}
