@@ -8,7 +8,7 @@ import { codeOf } from '../errors.js';
 import { PROVENANCE_KEY, parseProvenance } from '../provenance.js';
 import type { RowBatch } from '../source/mysql-rows.js';
 import type { Codec } from '../stage.js';
-import { batchBytes, endBytes, schemaBytes } from './arrow-bytes.js';
+import { endBytes, schemaBytes } from './arrow-bytes.js';
 import { ndjsonLines } from './ndjson-lines.js';
 import { type SingerStream, singerRecords, singerSchema, singerState } from './singer-lines.js';
 
@@ -21,7 +21,7 @@ export interface RowFormat {
 
 export const arrowFormat: RowFormat = {
   head: (schema) => [schemaBytes(schema)],
-  rows: ({ batch }) => [batchBytes(batch)],
+  rows: ({ message }) => [message],
   end: (record) => [endBytes(record)],
 };
 
