@@ -89,7 +89,6 @@ export class ParquetFile {
 
   /** Everything before the footer, taken from the cursor until the file is full or the stream ends. */
   async *body(cursor: RowCursor): AsyncGenerator<Uint8Array> {
-    yield this.handed(MAGIC);
     let arrowLimit = this.groupBytes;
     while (this.rows < this.mostRows && !(await cursor.atEnd())) {
       const { encoded, arrowBytes } = await this.encode(cursor, Math.max(arrowLimit, LEAST_GROUP_BYTES));
@@ -133,6 +132,8 @@ export class ParquetFile {
 
   private *place(encoded: EncodedGroups): Generator<Uint8Array> {
     this.footer ??= encoded.footer;
+    // The magic waits for something to follow it: alone it would look like the end of a file.
+    if (this.bytes === 0) yield this.handed(MAGIC);
     // Its bytes began right after a magic of their own.
     const by = this.bytes - MAGIC.length;
     for (const group of encoded.footer.rowGroups) this.groups.push(group.moved(by, this.groups.length));
