@@ -78,11 +78,13 @@ class Result {
         if (this.error !== undefined) throw this.error;
         return undefined;
       }
+      // Resuming may deliver rows at once, so the waiting begins first.
+      const woken = new Promise<void>((resolve) => (this.wake = resolve));
       if (this.paused) {
         this.paused = false;
         this.flow.resume();
       }
-      await new Promise<void>((resolve) => (this.wake = resolve));
+      await woken;
     }
   }
 

@@ -29,7 +29,7 @@ interface Packet {
 /** The parts of mysql2's Query that are relied on. */
 interface Query {
   row(packet: Packet, connection: unknown): unknown;
-  on(event: 'fields', listener: (fields: ResultField[]) => void): this;
+  on(event: 'fields', listener: (fields: ResultField[] | undefined) => void): this;
 }
 
 type QueryClass = new (options: object, callback: (error: Error | null) => void) => Query;
@@ -76,7 +76,8 @@ export function readPackets(connection: Connection, Query: QueryClass, sql: stri
   // disableEval: the row parser mysql2 would compile for the fields is never used.
   const options = { sql, disableEval: true };
   const command = new PacketQuery(options, (error) => (error ? reader.end(error) : reader.end()));
-  command.on('fields', (fields) => reader.fields(fields));
+  // A statement without a result gives no fields.
+  command.on('fields', (fields) => fields && reader.fields(fields));
   const raw = rawConnection(connection);
   raw.addCommand(command);
   // Not connection.pause(): that copies every packet left in the chunk, and they fit into the next batch.
@@ -103,9 +104,10 @@ export function readRows(connection: Connection, sql: string, reader: ResultRead
     }
   };
   const query = connection.query({ sql, rowsAsArray: true, typeCast: false });
-  query.on('fields', (fields: readonly ResultField[]) => attempt(() => reader.fields(fields)));
+  query.on('fields', (fields: readonly ResultField[] | undefined) => attempt(() => fields && reader.fields(fields)));
   query.on('result', (row: unknown) =>
     attempt(() => {
+      if (!Array.isArray(row)) return;
       const packet = encodedRow(row as readonly (Uint8Array | null)[]);
       reader.row(packet, 0, packet.length);
     }),
