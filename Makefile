@@ -36,10 +36,10 @@ mutants: build ## break copies of the programs on purpose; the tests must notice
 	node dist/test/fault/mutants.js
 
 up: build ## start MariaDB, PostgreSQL and S3 for a person; then: . .run/env
-	node dist/test/support/up.js
+	@node dist/test/support/up.js
 
 down: build ## stop what `make up` started
-	node dist/test/support/down.js
+	@node dist/test/support/down.js
 
 clean: ## remove what was built
 	rm -rf dist .run
