@@ -56,6 +56,7 @@ export async function startBed(settings: BedSettings): Promise<Bed> {
           AWS_ACCESS_KEY_ID: it.accessKeyId,
           AWS_SECRET_ACCESS_KEY: it.secretAccessKey,
           AWS_REGION: 'us-east-1',
+          ...(it.keepsData ? {} : { TABLEPIPE_TEST_S3_DOUBLE: it.label }),
         });
         await makeBucket(it);
         return it;

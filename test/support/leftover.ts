@@ -4,6 +4,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 /** Every process of a test run carries this variable, set to the id of the run. */
 export const RUN_VARIABLE = 'TABLEPIPE_TEST_RUN';
 
+/** The mark, for whoever gives a child an environment of its own. */
+export function runMark(): Record<string, string> {
+  const run = process.env[RUN_VARIABLE];
+  return run === undefined ? {} : { [RUN_VARIABLE]: run };
+}
+
 export interface Leftover {
   pid: number;
   command: string;

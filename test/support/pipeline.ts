@@ -1,6 +1,7 @@
 /** Runs shell lines in a real bash, with `pipefail`, and tells how every stage ended. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { runMark } from './leftover.js';
 import { BIN } from './program.js';
 
 export interface PipelineEnd {
@@ -28,7 +29,7 @@ export async function pipeline(line: string, { env, cwd, limitMs = 120_000 }: Pi
   // `$?` and PIPESTATUS are read in one assignment: each command resets both.
   const script = `set -o pipefail\n${line}\nstages="$? \${PIPESTATUS[*]}"\necho "$stages" >&${STATUS_FD}\n`;
   const child = spawn('bash', ['-c', script], {
-    env: { PATH: `${BIN}:${process.env.PATH ?? ''}`, HOME: '/nonexistent', ...env },
+    env: { PATH: `${BIN}:${process.env.PATH ?? ''}`, HOME: '/nonexistent', ...runMark(), ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     detached: true,
     ...(cwd === undefined ? {} : { cwd }),

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { runMark } from './leftover.js';
 
 /** The folder with the programs. */
 export const BIN = fileURLToPath(new URL('../../../bin/', import.meta.url));
@@ -23,7 +24,7 @@ export interface Surroundings {
 /** Starts a program; its standard streams are pipes. */
 export function start(program: string, words: readonly string[], { env = {}, cwd }: Surroundings = {}): ChildProcess {
   return spawn(process.execPath, [`${BIN}${program}`, ...words], {
-    env: { PATH: `${BIN}:${process.env.PATH ?? ''}`, ...env },
+    env: { PATH: `${BIN}:${process.env.PATH ?? ''}`, ...runMark(), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     ...(cwd === undefined ? {} : { cwd }),
   });

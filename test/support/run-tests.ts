@@ -78,7 +78,8 @@ async function servers(): Promise<Bed> {
   if (wanted.s3) {
     process.env.TABLEPIPE_TEST_S3_ENDPOINT = env.AWS_ENDPOINT_URL;
     process.env.TABLEPIPE_TEST_S3_BUCKET = env.TABLEPIPE_BUCKET;
-    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION']) process.env[name] = env[name];
+    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION', 'TABLEPIPE_TEST_S3_DOUBLE'])
+      if (env[name] !== undefined) process.env[name] = env[name];
   }
   const named = Object.entries(wanted).flatMap(([kind, start]) => (start ? [] : [`${kind} from the environment`]));
   say(`servers: ${[...bed.labels, ...named].join(', ')}`);
