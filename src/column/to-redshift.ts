@@ -28,6 +28,10 @@ export const VARBYTE_BYTES = 16_777_216;
 const plain = (type: string, encode = 'AZ64'): RedshiftType => ({ type, staging: type, json: false, encode });
 const varchar = (bytes: number): RedshiftType => plain(`VARCHAR(${clamp(bytes, VARCHAR_BYTES)})`, 'ZSTD');
 const varbyte = (bytes: number): RedshiftType => plain(`VARBYTE(${clamp(bytes, VARBYTE_BYTES)})`, 'ZSTD');
+const VARBYTE = `VARBYTE(${VARBYTE_BYTES})`;
+const VARCHAR = `VARCHAR(${VARCHAR_BYTES})`;
+/** VARBYTE takes a file's column without annotation, VARCHAR one that is marked as text (section 1.3). */
+const document = (staging: string): RedshiftType => ({ type: 'SUPER', staging, json: true, encode: 'ZSTD' });
 const clamp = (bytes: number, most: number): number => Math.max(1, Math.min(most, bytes));
 
 /** The type of a column; 78, naming it, for a type COPY cannot load. */
@@ -52,7 +56,7 @@ export function toRedshift(column: SourceColumn): RedshiftType {
       return mysql ? text(mysql, column) : varchar(VARCHAR_BYTES);
     case Type.Binary:
     case Type.LargeBinary:
-      return varbyte(mysql ? blobBytes(mysql) : VARBYTE_BYTES);
+      return mysql?.base === 'json' ? document(VARBYTE) : varbyte(mysql ? blobBytes(mysql) : VARBYTE_BYTES);
     default:
       throw refused(column);
   }
@@ -99,7 +103,7 @@ function text(mysql: MysqlType, column: SourceColumn): RedshiftType {
     case 'time':
       return varchar(18);
     case 'json':
-      return { type: 'SUPER', staging: `VARBYTE(${VARBYTE_BYTES})`, json: true, encode: 'ZSTD' };
+      return document(VARCHAR);
     case 'uuid':
       return varchar(36);
     case 'inet4':

@@ -3,9 +3,9 @@ import type { Invocation } from '../cli/command.js';
 import type { Flag } from '../cli/flags.js';
 import { parseChoice, parseDuration, parseTable } from '../cli/parse.js';
 import { type WarehouseSettings, connectWarehouse, warehouseSettings } from '../connect/warehouse.js';
-import { Failure } from '../errors.js';
 import type { Table } from '../load/name.js';
 import type { Warehouse } from '../load/warehouse.js';
+import { REDSHIFT_FLAGS } from './redshift-flags.js';
 
 export const WAREHOUSE_FLAGS: readonly Flag[] = [
   {
@@ -16,6 +16,7 @@ export const WAREHOUSE_FLAGS: readonly Flag[] = [
   },
   { name: 'lock-timeout', value: 'TIME', default: '5m', help: 'how long to wait for another loader or a reader (75)' },
   { name: 'nul', value: 'POLICY', default: 'fail', help: 'NUL characters in text for postgres: fail or strip' },
+  ...REDSHIFT_FLAGS,
   { name: 'show-values', help: 'let messages quote values of the table' },
 ];
 
@@ -32,7 +33,10 @@ export async function openWarehouse(invocation: Invocation, settings: WarehouseS
   const lockMs = parseDuration(flags.text('lock-timeout') ?? '5m', '--lock-timeout');
   const nul = parseChoice(flags.text('nul') ?? 'fail', '--nul', ['fail', 'strip']);
   const showValues = flags.on('show-values');
-  if (settings.dialect === 'redshift') throw new Failure('config', 'loading into Redshift is not wired up yet');
+  if (settings.dialect === 'redshift') {
+    const { openRedshift } = await import('./redshift.js');
+    return openRedshift(invocation, settings, lockMs);
+  }
   const { Postgres } = await import('../load/postgres.js');
   return new Postgres({ connect: () => connectWarehouse(settings, agent), signal, lockMs, nul, showValues });
 }

@@ -32,6 +32,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 /** Exports that open a connection, by package. */
 const CONSTRUCTORS: Record<string, readonly string[]> = {
   '@aws-sdk/client-s3': ['S3Client', 'S3'],
+  '@aws-sdk/client-redshift': ['RedshiftClient', 'Redshift'],
+  '@aws-sdk/client-redshift-serverless': ['RedshiftServerlessClient', 'RedshiftServerless'],
   '@aws-sdk/client-redshift-data': ['RedshiftDataClient', 'RedshiftData'],
   mysql2: ['createConnection', 'createPool', 'createPoolCluster'],
   'mysql2/promise': ['createConnection', 'createPool', 'createPoolCluster'],

@@ -126,6 +126,9 @@ CREATE VIEW redshift_double.information_schema_tables AS SELECT DISTINCT current
 CREATE VIEW redshift_double.svv_tables AS SELECT *, NULL::varchar AS remarks FROM redshift_double.information_schema_tables;
 CREATE VIEW redshift_double.svv_all_tables AS SELECT table_catalog AS database_name, table_schema AS schema_name, table_name,
   CASE table_type WHEN 'VIEW' THEN 'VIEW' ELSE 'TABLE' END::varchar AS table_type, NULL::varchar AS remarks FROM redshift_double.information_schema_tables;
+CREATE VIEW redshift_double.svv_all_schemas AS SELECT current_database()::varchar AS database_name, nspname::varchar AS schema_name,
+  nspowner::int AS schema_owner, 'local'::varchar AS schema_type FROM pg_catalog.pg_namespace
+  WHERE nspname NOT LIKE 'pg\\_%' AND nspname NOT IN ('redshift_double', 'information_schema');
 CREATE VIEW redshift_double.pg_table_def AS SELECT nspname::varchar AS schemaname, redshift_double.shown(relname) AS tablename, column_name AS "column",
   (data_type || coalesce('(' || length || ')', '(' || numeric_precision || ',' || numeric_scale || ')', ''))::varchar AS type,
   coalesce(encode, 'none')::varchar AS encoding, distkey, sortkey, attnotnull AS "notnull" FROM redshift_double.column_list

@@ -8,6 +8,7 @@ const CATALOGUE = new Set([
   'svv_columns',
   'svv_tables',
   'svv_all_tables',
+  'svv_all_schemas',
   'pg_table_def',
   'stv_db_isolation_level',
 ]);
