@@ -40,6 +40,7 @@ const DAMAGED = new Set([
   'XAmzContentSHA256Mismatch',
   'XAmzContentChecksumMismatch',
   'IncompleteBody',
+  'MalformedXML',
 ]);
 
 /**

@@ -10,7 +10,7 @@ import type { CompletedPart } from '@aws-sdk/client-s3';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { retry } from '../retry.js';
-import { httpStatus, isAbsent, isTaken } from '../s3-failure.js';
+import { httpStatus, isAbsent, isDamaged, isTaken } from '../s3-failure.js';
 import { type Sink, interruptible } from '../stage.js';
 import { Sum, base64Of } from './checksums.js';
 import { PartSizes } from './part-sizes.js';
@@ -59,6 +59,8 @@ class Upload {
   /** Undefined while nothing is known to be under the name. */
   private there: Head | undefined;
   private failed: unknown;
+  /** How often an upload was begun; more than once when an answer was lost, or refused. */
+  private creations = 0;
 
   constructor(
     private readonly requests: S3Requests,
@@ -118,11 +120,21 @@ class Upload {
   async abandon(reason: unknown): Promise<void> {
     this.stop.abort(reason);
     await Promise.allSettled(this.parts);
-    if (this.uploadId === undefined) return;
-    const { uploadId } = this;
+    await this.removeParts();
+  }
+
+  /**
+   * An upload whose beginning was answered to nobody is found by its name. That may be an upload of someone else with
+   * the same name: once the object is there, it could not complete it any more; before, it has to begin again.
+   */
+  private async removeParts(): Promise<void> {
     const signal = AbortSignal.timeout(ABORT_MS);
+    const patient = { budgetMs: ABORT_MS, signal, capMs: 500, permanent };
     try {
-      await retry(() => this.requests.abort(uploadId, signal), { budgetMs: ABORT_MS, signal, capMs: 500, permanent });
+      const known = this.uploadId === undefined ? [] : [this.uploadId];
+      const lost = this.creations > known.length;
+      const found = lost ? await retry(() => this.requests.uploads(signal), patient) : [];
+      for (const id of new Set([...known, ...found])) await retry(() => this.requests.abort(id, signal), patient);
     } catch (error) {
       this.options.onLeft?.(this.requests.url, error);
     }
@@ -159,7 +171,10 @@ class Upload {
       this.there = await this.patiently(() => this.requests.head(this.stop.signal));
       if (this.there) return;
       await failpoint('s3-put.before-create');
-      this.uploadId = await this.patiently(() => this.requests.create(this.stop.signal));
+      this.uploadId = await this.patiently(() => {
+        this.creations += 1;
+        return this.requests.create(this.stop.signal);
+      });
     } catch (error) {
       this.traffic.release(buffer);
       throw error;
@@ -190,8 +205,7 @@ class Upload {
     await failpoint('s3-put.after-complete');
     const stored = await this.confirm(taken);
     // With someone else's equal object in place our parts are of no use.
-    if (taken !== undefined) await this.abandon(undefined);
-    else this.uploadId = undefined;
+    if (taken !== undefined || this.creations > 1) await this.removeParts();
     return stored;
   }
 
@@ -204,6 +218,7 @@ class Upload {
       return undefined;
     } catch (error) {
       if (isTaken(error)) return error;
+      if (isDamaged(error)) throw new Damaged(error);
       const status = httpStatus(error);
       const unknown = status === undefined || status >= 500 || status === 404 || status === 409 || status === 200;
       if (unknown && !signal.aborted && (await requests.head(signal))) return error;

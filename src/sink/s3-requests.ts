@@ -45,9 +45,13 @@ export class S3Requests {
         abortSignal: signal,
       });
       const whole = answer.ChecksumType !== 'COMPOSITE';
+      const { ContentLength: bytes, ETag: etag } = answer;
+      if (bytes === undefined || !etag) {
+        throw new Failure('temporary', `looking at ${this.url}: an answer without size or etag`);
+      }
       return {
-        bytes: answer.ContentLength ?? 0,
-        etag: answer.ETag ?? '',
+        bytes,
+        etag,
         sums: whole ? { CRC32: answer.ChecksumCRC32, CRC64NVME: answer.ChecksumCRC64NVME } : {},
       };
     } catch (error) {
@@ -135,6 +139,18 @@ export class S3Requests {
       await this.client.send(new AbortMultipartUploadCommand({ ...this.name, UploadId }), { abortSignal: signal });
     } catch (error) {
       if (!isAbsent(error)) throw this.failure(error, 'aborting the upload of', 's3:AbortMultipartUpload');
+    }
+  }
+
+  /** Every unfinished upload under the name; those that someone else began as well. */
+  async uploads(signal: AbortSignal): Promise<string[]> {
+    const { ListMultipartUploadsCommand } = await import('@aws-sdk/client-s3');
+    try {
+      const command = new ListMultipartUploadsCommand({ Bucket: this.at.bucket, Prefix: this.at.key });
+      const { Uploads = [] } = await this.client.send(command, { abortSignal: signal });
+      return Uploads.filter(({ Key }) => Key === this.at.key).flatMap(({ UploadId }) => UploadId ?? []);
+    } catch (error) {
+      throw this.failure(error, 'listing the uploads of', 's3:ListBucketMultipartUploads');
     }
   }
 

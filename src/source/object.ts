@@ -59,11 +59,12 @@ export async function lookAtObject(url: string, access: ObjectAccess): Promise<L
     try {
       const command = new HeadObjectCommand({ Bucket: at.bucket, Key: at.key, ChecksumMode: 'ENABLED' });
       const head = await client.send(command, { abortSignal: access.signal });
-      const { ChecksumCRC32: sum = '', ChecksumType: type } = head;
+      const { ChecksumCRC32: sum = '', ChecksumType: type, ContentLength: bytes } = head;
+      if (bytes === undefined) throw new Failure('temporary', `looking at ${url}: an answer without a size`);
       // A composite checksum (of checksums of parts) says nothing to anyone who did not cut the parts.
       const whole = sum !== '' && type !== 'COMPOSITE' && !sum.includes('-');
       return {
-        bytes: head.ContentLength ?? 0,
+        bytes,
         ...(head.ETag === undefined ? {} : { etag: head.ETag }),
         ...(whole ? { crc32: Buffer.from(sum, 'base64').toString('hex') } : {}),
       };
@@ -131,13 +132,14 @@ class S3Object implements StoredObject {
     const client = await this.access.s3();
     const { bucket: Bucket, key: Key } = this.at;
     const pinned = this.etag === undefined ? {} : { IfMatch: this.etag };
+    let odd = 0;
     return patiently(this.access, async () => {
       try {
         const command = new GetObjectCommand({ Bucket, Key, Range: `bytes=${start}-${end - 1}`, ...pinned });
-        const { Body, ContentLength = end - start } = await client.send(command, { abortSignal: this.access.signal });
-        if (!Body || ContentLength !== end - start)
-          throw new Failure('protocol', `reading ${this.url}: the store does not answer a range with that range`);
-        return Body as AsyncIterable<Uint8Array>;
+        const { Body, ContentRange } = await client.send(command, { abortSignal: this.access.signal });
+        if (Body && ContentRange?.startsWith(`bytes ${start}-${end - 1}/`)) return Body as AsyncIterable<Uint8Array>;
+        const kind = (odd += 1) < ODD_TRIES ? 'temporary' : 'protocol';
+        throw new Failure(kind, `reading ${this.url}: the store does not answer a range with that range`);
       } catch (error) {
         if (isTaken(error) || isAbsent(error)) {
           throw new Failure('data', `${this.url} was replaced or removed while it was read`, { cause: error });
@@ -204,6 +206,9 @@ class OpenFile implements StoredObject {
     }
   }
 }
+
+/** How often a store may answer something else than was asked for before it is taken for its way. */
+const ODD_TRIES = 3;
 
 const FILE_CHUNK = 256 << 10;
 
