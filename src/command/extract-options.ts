@@ -1,5 +1,5 @@
 /** The flags of `mysql-extract` that say what is read, and the typed request they become. */
-import type { Flag } from '../cli/flags.js';
+import type { Flag, Flags } from '../cli/flags.js';
 import type { Invocation } from '../cli/command.js';
 import { parseChoice, parseCount, parseDuration } from '../cli/parse.js';
 import type { Policy } from '../column/from-mysql.js';
@@ -7,14 +7,10 @@ import { Failure } from '../errors.js';
 import type { ExtractRequest } from '../plan/extract.js';
 import type { Until } from '../plan/until.js';
 import { type Resume, parseResume } from '../watermark/resume.js';
+import { shardOf } from './shard-plan.js';
 
-export const READ_FLAGS: readonly Flag[] = [
-  {
-    name: 'since',
-    value: 'POSITION',
-    default: 'the start',
-    help: 'what `wm get TABLE --format cursor` prints, or a time; rows after it are read',
-  },
+/** What bounds a read; also for planning shards. */
+export const BOUND_FLAGS: readonly Flag[] = [
   {
     name: 'until',
     value: 'BOUND',
@@ -34,6 +30,18 @@ export const READ_FLAGS: readonly Flag[] = [
     default: 'update_at and the like, then the primary key',
     help: 'columns to read by, between commas; none = everything, in key order, as a snapshot',
   },
+  { name: 'where', value: 'SQL', help: 'a further condition, as raw SQL' },
+  { name: 'allow-full-scan', help: 'read although no index gives the order: the server sorts everything first' },
+];
+
+export const READ_FLAGS: readonly Flag[] = [
+  {
+    name: 'since',
+    value: 'POSITION',
+    default: 'the start',
+    help: 'what `wm get TABLE --format cursor` prints, or a time; rows after it are read',
+  },
+  ...BOUND_FLAGS,
   {
     name: 'order',
     value: 'ORDER',
@@ -44,13 +52,11 @@ export const READ_FLAGS: readonly Flag[] = [
   { name: 'batch-size', value: 'N', default: '50000', env: ['BACKUP_BATCH_SIZE'], help: 'rows of one query' },
   { name: 'columns', value: 'NAMES', help: 'only these columns, and those of the cursor' },
   { name: 'exclude', value: 'NAMES', help: 'all columns but these' },
-  { name: 'where', value: 'SQL', help: 'a further condition, as raw SQL' },
   {
     name: 'query',
     value: 'SQL',
     help: 'read this query, as raw SQL, instead of a table; --cursor names its cursor columns; TABLE names the result',
   },
-  { name: 'allow-full-scan', help: 'read although no index gives the order: the server sorts everything first' },
   {
     name: 'zero-dates',
     value: 'POLICY',
@@ -63,14 +69,25 @@ export const READ_FLAGS: readonly Flag[] = [
     default: 'fail',
     help: 'dates such as 2024-02-31 and text that is not UTF-8: fail, null, or text',
   },
+  {
+    name: 'shard',
+    value: 'I/N',
+    help: 'one range of a plan of mysql-shards, counted from 0; auto = the index of an array job',
+  },
+  { name: 'plan', value: 'FILE', help: 'the plan' },
+  {
+    name: 'parallel',
+    value: 'K',
+    default: '1',
+    help: 'connections that read pages at once; the order of the rows stays',
+  },
 ];
 
 const POLICIES: readonly Policy[] = ['fail', 'null', 'text'];
 
 /** The request behind the flags; 64 for anything malformed or contradictory. Contacts nothing. */
-export function extractRequest({ flags }: Invocation): ExtractRequest {
-  const cursor = flags.text('cursor');
-  const none = cursor === 'none';
+export function extractRequest({ flags, env }: Invocation): ExtractRequest {
+  const none = flags.text('cursor') === 'none';
   const limited = flags.text('limit') !== undefined;
   const since = parseSince(flags.text('since'));
   if (none && since.from !== 'start')
@@ -83,25 +100,37 @@ export function extractRequest({ flags }: Invocation): ExtractRequest {
   const order = parseChoice(flags.text('order') ?? (limited ? 'cursor' : 'key'), '--order', ['key', 'cursor'] as const);
   if (order === 'key' && limited && !none)
     throw new Failure('usage', '--order key reads everything; --limit does not go with it');
+  const shard = shardOf(flags, env);
+  if (shard && since.from !== 'start')
+    throw new Failure('usage', '--shard says where to begin; --since does not go with it');
   return {
-    cursor: cursor === undefined ? null : none ? [] : parseNames(cursor, '--cursor'),
+    ...boundRequest(flags),
     since,
-    until: parseUntil(
-      flags.text('until') ?? 'settled',
-      flags.text('lag') ?? '2s',
-      flags.text('settle-timeout') ?? '60s',
-    ),
     order,
     columns: optional(flags.text('columns'), (text) => parseNames(text, '--columns')) ?? null,
     exclude: optional(flags.text('exclude'), (text) => parseNames(text, '--exclude')) ?? [],
-    where: flags.text('where'),
-    conditions: [],
+    shard,
     pageRows: parseCount(flags.text('batch-size') ?? '50000', '--batch-size'),
-    allowFullScan: flags.on('allow-full-scan'),
     policies: {
       zeroDates: parseChoice(flags.text('zero-dates') ?? 'fail', '--zero-dates', POLICIES),
       badValues: parseChoice(flags.text('on-bad-value') ?? 'fail', '--on-bad-value', POLICIES),
     },
+  };
+}
+
+/** The part of a request that {@link BOUND_FLAGS} decide. */
+export function boundRequest(flags: Flags): Pick<ExtractRequest, 'cursor' | 'until' | 'where' | 'allowFullScan'> {
+  const cursor = flags.text('cursor');
+  const bound = [
+    flags.text('until') ?? 'settled',
+    flags.text('lag') ?? '2s',
+    flags.text('settle-timeout') ?? '60s',
+  ] as const;
+  return {
+    cursor: cursor === undefined ? null : cursor === 'none' ? [] : parseNames(cursor, '--cursor'),
+    until: parseUntil(...bound),
+    where: flags.text('where'),
+    allowFullScan: flags.on('allow-full-scan'),
   };
 }
 

@@ -1,26 +1,18 @@
 /** `mysql-extract`: a table or a query as a stream of rows in cursor order. */
 import type { Command, Invocation } from '../cli/command.js';
-import { closest } from '../cli/flags.js';
-import { type TableName, parseChoice, parseCount, parseDuration, parseTable } from '../cli/parse.js';
+import { type TableName, parseChoice, parseTable } from '../cli/parse.js';
 import type { EndFacts, RowFormat } from '../codec/stream-format.js';
-import type { EndRecord } from '../end-record.js';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { mysqlFailure } from '../mysql-failure.js';
 import type { MysqlSession } from '../mysql-session.js';
-import type { Table } from '../plan/catalogue.js';
 import type { Extract, ExtractRequest } from '../plan/extract.js';
-import { PROVENANCE_KEY, type Provenance } from '../provenance.js';
-import { onReaderLeft, refuseTerminal, stdout, stdoutIsTerminal, writeStdout } from '../sink/stdout.js';
-import { runThrough } from '../stage.js';
+import { refuseTerminal, stdoutIsTerminal, writeStdout } from '../sink/stdout.js';
 import { READ_FLAGS, extractRequest } from './extract-options.js';
 import { MYSQL_FLAGS, type MysqlServer, mysqlServer } from './mysql-source.js';
 
 const FORMATS = ['arrow', 'ndjson', 'singer'] as const;
 type Format = (typeof FORMATS)[number];
-
-/** Rows and bytes of one batch: small enough that a few fit anywhere, large enough that none is felt. */
-const BATCH = { rows: 16_384, bytes: 4 * 2 ** 20 };
 
 const command: Command = {
   summary: 'read a MySQL table in cursor order, from a watermark up to a settled bound',
@@ -62,6 +54,7 @@ async function run(invocation: Invocation): Promise<void> {
   const facts: EndFacts = { run_id: invocation.runId, table: name, cursor_columns: [], from: null };
   let server: MysqlServer | undefined;
   let session: MysqlSession | undefined;
+  let started = false;
   try {
     const request = extractRequest(invocation);
     server = await mysqlServer(invocation);
@@ -74,12 +67,14 @@ async function run(invocation: Invocation): Promise<void> {
       await writeStdout(await described(extract, flags.on('explain-types')));
       return await session.end();
     }
+    const { streamExtract } = await import('./extract-stream.js');
     const reading = { server, session, extract, output, invocation };
     session = undefined;
-    await stream(reading);
+    started = true;
+    await streamExtract(reading);
   } catch (error) {
     const failure = signal.aborted ? signal.reason : mysqlFailure(error, `reading ${name}`);
-    if (!started.has(invocation) && !stdoutIsTerminal()) {
+    if (!started && !stdoutIsTerminal()) {
       for (const part of abortedStream(output, facts, failure)) await writeStdout(part).catch(() => {});
     }
     throw failure;
@@ -88,9 +83,6 @@ async function run(invocation: Invocation): Promise<void> {
     server?.close();
   }
 }
-
-/** Invocations whose stream has begun: what follows a failure is then in the stream already. */
-const started = new WeakSet<Invocation>();
 
 function formatOf({ flags }: Invocation): Format {
   const format = parseChoice(flags.text('format') ?? (stdoutIsTerminal() ? 'ndjson' : 'arrow'), '--format', FORMATS);
@@ -133,19 +125,9 @@ async function planned(
   { flags, signal }: Invocation,
 ): Promise<Extract> {
   const { planQuery, planTable } = await import('../plan/extract.js');
+  const { existingTable } = await import('./existing-table.js');
   if (typeof named === 'string') return planQuery(session, named, flags.text('query') ?? '', request, signal);
   return planTable(session, await existingTable(session, named), request, signal);
-}
-
-/** The table; 66 with the nearest name when there is none. */
-async function existingTable(session: MysqlSession, { schema, table }: TableName): Promise<Table> {
-  const { describeTable, tableNames } = await import('../plan/catalogue.js');
-  const found = await describeTable(session.ask, session.mariadb, schema, table);
-  if (found) return found;
-  const near = closest(table, await tableNames(session.ask, schema));
-  throw new Failure('no-input', `there is no table ${schema}.${table}, or this user may not see it`, {
-    hint: near ? `Did you mean ${schema}.${near}?` : `Check the name, or: GRANT SELECT ON \`${schema}\`.* TO …`,
-  });
 }
 
 function tellPlan({ plan, verdict, caveat }: Extract, { words }: Invocation): void {
@@ -158,89 +140,4 @@ function tellPlan({ plan, verdict, caveat }: Extract, { words }: Invocation): vo
 async function described(extract: Extract, types: boolean): Promise<string> {
   const { typeTable, planRecord } = await import('./extract-report.js');
   return types ? typeTable(extract.plan) : `${JSON.stringify(planRecord(extract))}\n`;
-}
-
-interface Reading {
-  server: MysqlServer;
-  session: MysqlSession;
-  extract: Extract;
-  output: RowFormat;
-  invocation: Invocation;
-}
-
-/** Reads and writes until the end; the stream says how it ended. */
-async function stream({ server, session, extract: { plan }, output, invocation }: Reading): Promise<void> {
-  const { flags, signal, words, runId } = invocation;
-  const { schemaOfPlans } = await import('../column/from-mysql.js');
-  const { mysqlPages } = await import('../source/mysql-pages.js');
-  const { readAhead } = await import('../source/read-ahead.js');
-  const { rowStream } = await import('../codec/stream-format.js');
-  const { statement } = await import('../plan/read-plan.js');
-  const { sessions } = await import('./mysql-sessions.js');
-  const provenance = provenanceOf(plan, runId);
-  const schema = schemaOfPlans(plan.columns, new Map([[PROVENANCE_KEY, JSON.stringify(provenance)]]));
-  const indexOf = (name: string): number => plan.columns.findIndex((column) => column.name === name);
-  const tag = `/* tablepipe ${runId.replaceAll(/[^A-Za-z0-9._-]/g, '_')} */ `;
-  const read = {
-    shape: {
-      table: plan.table,
-      plans: plan.columns,
-      schema,
-      position: plan.key.map(({ name }) => indexOf(name)),
-      key: plan.primaryKey.map(indexOf).filter((index) => index >= 0),
-      limits: BATCH,
-      idleMs: parseDuration(flags.text('idle-timeout') ?? '60s', '--idle-timeout'),
-    },
-    since: plan.since,
-    pageRows: plan.pageRows,
-    limit: flags.text('limit') === undefined ? null : parseCount(flags.text('limit') ?? '', '--limit', 0),
-    page: (position: readonly string[] | null, rows: number | null) => {
-      const { sql, values } = statement(plan, position, rows);
-      return { sql: tag + sql, values };
-    },
-  };
-  // A reader that leaves while we wait for the server is noticed here, not at the next write.
-  const left = new AbortController();
-  const all = AbortSignal.any([signal, left.signal]);
-  onReaderLeft(() => left.abort(new Failure('reader-left', 'the reader of stdout went away')));
-  const lent = sessions(server, tag, parseDuration(flags.text('retry-max-time') ?? '5m', '--retry-max-time'), words);
-  const facts: EndFacts = {
-    run_id: runId,
-    table: plan.table,
-    cursor_columns: plan.key.map(({ name }) => name),
-    from: plan.since,
-    until: plan.until && { value: plan.until.value, rule: plan.until.rule },
-  };
-  const onEnd = async (record: EndRecord): Promise<void> => {
-    await failpoint('mysql-extract.before-end');
-    words.detail(`${record.rows} rows, ${record.bytes} bytes`);
-  };
-  started.add(invocation);
-  try {
-    await runThrough(
-      readAhead((stop) => mysqlPages(lent, session, read, stop), 1),
-      rowStream(output, schema, facts, onEnd),
-      stdout(),
-      all,
-    );
-  } finally {
-    await lent.settled();
-  }
-}
-
-function provenanceOf(plan: Extract['plan'], runId: string): Provenance {
-  const charset = (text: string | null): string => (text === null ? '' : ` character set ${text}`);
-  return {
-    v: 1,
-    table: plan.table,
-    read: plan.read,
-    primary_key: plan.primaryKey,
-    cursor_columns: plan.key.map(({ name }) => name),
-    from: plan.since,
-    columns: Object.fromEntries(
-      plan.columns.map((column) => [column.name, `${column.mysqlType}${charset(column.charset)}`]),
-    ),
-    run_id: runId,
-    until: plan.until?.value ?? null,
-  };
 }

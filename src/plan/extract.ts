@@ -13,6 +13,7 @@ import { type Condition, type KeyColumn, after } from './keyset.js';
 import { demandIndex, orderingIndex } from './ordering-index.js';
 import { type ReadPlan, querySource, rawCondition, statement, tableSource } from './read-plan.js';
 import type { SettledBound } from './settled.js';
+import { type Shard, shardCondition } from './shards.js';
 import { type Until, below, upperBound } from './until.js';
 
 export interface ExtractRequest {
@@ -25,8 +26,8 @@ export interface ExtractRequest {
   columns: readonly string[] | null;
   exclude: readonly string[];
   where: string | undefined;
-  /** Further conditions: a shard. */
-  conditions: readonly Condition[];
+  /** One range of a frozen plan, read in primary-key order up to the plan's own bound. */
+  shard: Shard | null;
   pageRows: number;
   allowFullScan: boolean;
   policies: Policies;
@@ -46,15 +47,16 @@ export async function planTable(
   request: ExtractRequest,
   signal: AbortSignal,
 ): Promise<Extract> {
-  const snapshot = request.cursor?.length === 0;
-  const cursor = snapshot ? [] : cursorColumns(table, request.cursor);
-  const read = snapshot ? 'snapshot' : readKind(table, cursor, request);
+  const { shard } = request;
+  const snapshot = request.cursor?.length === 0 && !shard;
+  const cursor = snapshot || shard ? [] : cursorColumns(table, request.cursor);
+  const read = snapshot ? 'snapshot' : shard ? shardKind(table, shard) : readKind(table, cursor, request);
   const key = read === 'incremental' ? cursor : snapshot ? snapshotKey(table) : keyColumns(table, table.primaryKey);
   const index = key.length === 0 ? null : demandIndex(table, key, request.allowFullScan);
   const from = tableSource(table, index);
   if (!snapshot) await demandNoNulls(session.ask, table, cursor);
   const [first] = cursor;
-  const until = first ? await boundOf(session, from, first, request, signal) : null;
+  const until = first ? await boundOf(session, from, first, request, signal) : shardBound(shard);
   const names = selectedNames(table, request, [...key, ...cursor]);
   const plan: ReadPlan = {
     read,
@@ -63,9 +65,10 @@ export async function planTable(
     columns: names.map((name) => columnPlan(columnOf(table, name), request.policies)),
     primaryKey: table.primaryKey,
     key,
-    since: request.since.from === 'start' ? null : request.since.position,
+    ...startOf(request),
     conditions: conditionsOf(first, until, request),
     until,
+    bounded: first ?? null,
     pageRows: index === null ? null : request.pageRows,
   };
   return judged(session, plan, until, request);
@@ -92,9 +95,10 @@ export async function planQuery(
     columns: all.filter((column) => names.has(column.name)).map((column) => columnPlan(column, request.policies)),
     primaryKey: [],
     key,
-    since: request.since.from === 'start' ? null : request.since.position,
+    ...startOf(request),
     conditions: conditionsOf(first, until, request),
     until,
+    bounded: first ?? null,
     pageRows: first ? request.pageRows : null,
   };
   return judged(session, plan, until, request);
@@ -118,6 +122,24 @@ function readKind(table: Table, cursor: readonly KeyColumn[], request: ExtractRe
     );
   }
   return order === 'key' && usable && !same && until.kind !== 'none' ? 'backfill' : 'incremental';
+}
+
+/** A shard is a part of a backfill, as long as the table still has the key the plan was made for. */
+function shardKind(table: Table, shard: Shard): ReadKind {
+  const key = keyColumns(table, table.primaryKey);
+  if (shard.table === table.name && JSON.stringify(key) === JSON.stringify(shard.key)) return 'backfill';
+  const what = shard.table === table.name ? 'another primary key' : `the table ${shard.table}`;
+  throw new Failure('data', `the plan is of ${what}`, { hint: 'Make a new one with mysql-shards.' });
+}
+
+function shardBound(shard: Shard | null): SettledBound | null {
+  return shard === null || shard.until === null ? null : { value: shard.until, rule: 'the bound of the shard plan' };
+}
+
+/** Where the first statement begins, and what the stream says about it. */
+function startOf({ since, shard }: ExtractRequest): Pick<ReadPlan, 'since' | 'begins'> {
+  const position = since.from === 'start' ? null : since.position;
+  return { since: position, begins: position ?? shard?.from ?? null };
 }
 
 /** The order of a snapshot: the best key there is, so that it can go on over a new connection; or none. */
@@ -145,7 +167,7 @@ async function boundOf(
 function conditionsOf(first: KeyColumn | undefined, until: SettledBound | null, request: ExtractRequest): Condition[] {
   return [
     ...(first && until ? [below(first, until)] : []),
-    ...request.conditions,
+    ...(request.shard ? [shardCondition(request.shard)] : []),
     ...(request.where === undefined ? [] : [rawCondition(request.where)]),
   ];
 }

@@ -1,9 +1,10 @@
 /** A read, decided: what is selected, in which order, between which bounds. Statements are made from it page by page. */
 import type { ColumnPlan } from '../column/from-mysql.js';
 import type { Position } from '../end-record.js';
+import type { Row } from '../mysql-session.js';
 import type { ReadKind } from '../provenance.js';
 import { qualifiedName, quotedName } from './identifier.js';
-import { type Condition, type KeyColumn, after, every } from './keyset.js';
+import { ALWAYS, type Condition, type KeyColumn, after, beside, every } from './keyset.js';
 import type { Bound } from './settled.js';
 
 export interface ReadPlan {
@@ -18,9 +19,13 @@ export interface ReadPlan {
   key: readonly KeyColumn[];
   /** Where reading begins, exclusive; a prefix is inclusive. null = from the start. */
   since: Position | null;
+  /** What the stream says it begins at; differs from `since` for a shard, which begins with its lower bound. */
+  begins: Position | null;
   /** All conditions but the position: the upper bound, `--where`, a shard. */
   conditions: readonly Condition[];
   until: Bound | null;
+  /** The column `until` bounds. */
+  bounded: KeyColumn | null;
   /** Rows of one statement; null = a single statement for everything, where each would sort anew. */
   pageRows: number | null;
 }
@@ -40,16 +45,42 @@ export function rawCondition(sql: string): Condition {
   return { sql: `(${sql}\n)`, values: [] };
 }
 
-/** The statement for the rows after a position, at most `rows` of them (null = all). */
-export function statement(plan: ReadPlan, position: Position | null, rows: number | null): Condition {
+/** The statement for the rows after a position, at most `rows` of them, up to and with `last` (null = no end). */
+export function statement(
+  plan: ReadPlan,
+  position: Position | null,
+  rows: number | null,
+  last: Position | null = null,
+): Condition {
   const select = plan.columns.map((column) => column.selectExpression).join(', ');
-  const where = every([after(plan.key, position), ...plan.conditions]);
+  const upTo = last === null ? ALWAYS : beside(plan.key, '<=', last);
+  const where = every([after(plan.key, position), upTo, ...plan.conditions]);
   const order = orderBy(plan.key);
   const limit = rows === null ? '' : ` LIMIT ${rows}`;
   return {
     sql: `SELECT ${select} FROM ${plan.from.sql} WHERE ${where.sql}${order}${limit}`,
     values: [...plan.from.values, ...where.values],
   };
+}
+
+/** The statement for the position of the nth row after another one, which the index alone answers. */
+export function boundaryStatement(plan: ReadPlan, position: Position | null, rows: number): Condition {
+  const where = every([after(plan.key, position), ...plan.conditions]);
+  const select = plan.key.map((column, index) => `${positionText(column)} AS k${index}`).join(', ');
+  return {
+    sql: `SELECT ${select} FROM ${plan.from.sql} WHERE ${where.sql}${orderBy(plan.key)} LIMIT 1 OFFSET ${rows - 1}`,
+    values: [...plan.from.values, ...where.values],
+  };
+}
+
+/** The position in a row of such a statement. */
+export function positionOf(key: readonly KeyColumn[], row: Row | undefined): Position | null {
+  return row === undefined ? null : key.map((_, index) => row[`k${index}`] ?? '');
+}
+
+/** A key column as the text a position holds: bytes in hexadecimal. */
+function positionText({ name, type }: KeyColumn): string {
+  return /^(?:var)?binary\b/.test(type) ? `CONCAT('0x', LOWER(HEX(${quotedName(name)})))` : quotedName(name);
 }
 
 /** ` ORDER BY …`, or nothing. */

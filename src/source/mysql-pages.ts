@@ -10,7 +10,7 @@ import type { Position } from '../end-record.js';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { isPassing, mysqlFailure } from '../mysql-failure.js';
-import type { MysqlSession } from '../mysql-session.js';
+import type { MysqlSession, Row } from '../mysql-session.js';
 import { retry } from '../retry.js';
 import { queryBatches } from './mysql-batches.js';
 import type { BatchLimits, RowBatch } from './mysql-rows.js';
@@ -41,8 +41,10 @@ export interface PageRead {
   pageRows: number | null;
   /** Rows in all; null = no limit. */
   limit: number | null;
-  /** The rows after a position, at most so many (null = all). */
-  page(position: Position | null, rows: number | null): Statement;
+  /** The rows after a position, at most so many (null = all), up to and with another position (null = no end). */
+  page(position: Position | null, rows: number | null, last: Position | null): Statement;
+  /** The position of the nth row after a position: one row from the index alone, or none. */
+  boundary(position: Position | null, rows: number): Statement;
 }
 
 /** Lends sessions and ends queries; the command owns the server's address. */
@@ -70,7 +72,7 @@ export async function* mysqlPages(
     while (left > 0) {
       const wanted = Math.min(read.pageRows ?? Number.POSITIVE_INFINITY, left);
       let got = 0;
-      const next = (): Statement => read.page(position, Number.isFinite(wanted) ? wanted - got : null);
+      const next = (): Statement => read.page(position, Number.isFinite(wanted) ? wanted - got : null, null);
       for await (const batch of reader.page(next)) {
         got += batch.rows;
         position = batch.last;
@@ -85,7 +87,8 @@ export async function* mysqlPages(
   }
 }
 
-class PageReader {
+/** One connection that reads pages, and gets itself another when it is lost. */
+export class PageReader {
   private busy = false;
   private fields: readonly ResultField[] | undefined;
 
@@ -118,6 +121,19 @@ class PageReader {
             { cause: error },
           );
         }
+        await this.reopen(error);
+      }
+    }
+  }
+
+  /** One short question; asked again over a new connection when this one is lost. */
+  async ask({ sql, values }: Statement): Promise<Row[]> {
+    for (;;) {
+      try {
+        return await this.session.ask(sql, values);
+      } catch (error) {
+        this.signal.throwIfAborted();
+        if (!isPassing(error)) throw this.named(error);
         await this.reopen(error);
       }
     }
