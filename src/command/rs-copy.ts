@@ -1,7 +1,6 @@
 /** `rs-copy`: loads the objects of receipts into a warehouse table, each exactly once. */
 import type { Command, Invocation } from '../cli/command.js';
-import { parseChoice, parseCount, parseDuration, parseSize } from '../cli/parse.js';
-import { connectS3 } from '../connect/s3.js';
+import { parseChoice, parseCount, parseSize } from '../cli/parse.js';
 import { Failure } from '../errors.js';
 import type { BatchLimits } from '../load/batch.js';
 import { Ledger, ledgerOf } from '../load/ledger.js';
@@ -11,7 +10,8 @@ import { DrySession } from '../load/session.js';
 import type { PlanOptions } from '../load/table-plan.js';
 import { Loader } from '../load/transaction.js';
 import { writeStdout } from '../sink/stdout.js';
-import type { ObjectAccess } from '../source/object.js';
+import { objectAccess } from './object-access.js';
+import { castOf } from './rs-copy/cast.js';
 import { loadAll } from './rs-copy/load-all.js';
 import { WAREHOUSE_FLAGS, openWarehouse, settingsOf, targetTable } from './warehouse.js';
 import { STORE_FLAGS } from './watermark-store.js';
@@ -113,30 +113,9 @@ function planOptions({ flags }: Invocation): PlanOptions {
   };
 }
 
-/** A type goes into SQL as it is, so it has to look like one. */
-function castOf(text: string): [string, string | true] {
-  const [, column = '', type] = /^(.*?)(?:=([^=]*))?$/s.exec(text) ?? [];
-  if (column === '' || (type !== undefined && !/^[a-z][a-z0-9_ ]*(?:\([0-9]+(?:, ?[0-9]+)?\))?$/i.test(type))) {
-    throw new Failure('usage', `--cast ${text}: expected COLUMN or COLUMN=TYPE`, {
-      hint: 'Examples: --cast is_gift, --cast is_gift=boolean, --cast "amount=numeric(12,2)".',
-    });
-  }
-  return [column, type ?? true];
-}
-
 function limitsOf({ flags }: Invocation): BatchLimits {
   return {
     files: parseCount(flags.text('max-files') ?? '1000', '--max-files'),
     bytes: parseSize(flags.text('max-bytes') ?? '4GiB', '--max-bytes'),
-  };
-}
-
-function objectAccess({ flags, env, signal }: Invocation): ObjectAccess {
-  const endpoint = flags.text('endpoint-url');
-  let client: ReturnType<typeof connectS3> | undefined;
-  return {
-    s3: () => (client ??= connectS3(env, endpoint === undefined ? {} : { endpoint })),
-    signal,
-    patienceMs: parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time'),
   };
 }

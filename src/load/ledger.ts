@@ -5,7 +5,9 @@
  * Each target has a ledger of its own beside it, `_tablepipe_ledger_<table>`: locking it holds up nobody else, and
  * dropping the schema drops both. `--ledger` names another; one may serve several targets.
  */
+import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
+import { sqlState } from '../warehouse-failure.js';
 import { type NameRules, type Table, derivedName, quoted, quotedTable } from './name.js';
 import type { Session, Warehouse } from './warehouse.js';
 
@@ -46,6 +48,9 @@ interface Entry {
   batch: string;
 }
 
+/** unique_violation in the catalogue, duplicate table, duplicate schema. */
+const CREATED_BY_ANOTHER = new Set(['23505', '42P07', '42P06']);
+
 /** Objects asked for or noted at once: PostgreSQL binds at most 65,535 values, Redshift 32,767. */
 const AT_ONCE = 500;
 
@@ -60,10 +65,23 @@ export class Ledger {
   async create(session: Session, withSchema: boolean): Promise<void> {
     if (await this.exists(session)) return;
     const { schema } = this.table;
-    if (withSchema && !(await this.warehouse.hasSchema(session, schema))) {
-      await session.write(`CREATE SCHEMA IF NOT EXISTS ${quoted(schema)}`);
+    const missing = !(await this.warehouse.hasSchema(session, schema));
+    if (missing && !withSchema) {
+      throw new Failure('no-input', `the schema ${schema} does not exist`, { hint: 'Create it, or add --create.' });
     }
-    for (const statement of this.warehouse.ledgerDdl(this.table)) await session.write(statement);
+    const statements = missing ? [`CREATE SCHEMA IF NOT EXISTS ${quoted(schema)}`] : [];
+    for (const statement of [...statements, ...this.warehouse.ledgerDdl(this.table)]) {
+      await this.createOne(session, statement);
+    }
+  }
+
+  /** IF NOT EXISTS does not keep two sessions that create at the same moment apart: one gets an error, and what it wanted. */
+  private async createOne(session: Session, statement: string): Promise<void> {
+    try {
+      await session.write(statement);
+    } catch (error) {
+      if (!CREATED_BY_ANOTHER.has(sqlState(error) ?? '')) throw error;
+    }
   }
 
   async exists(session: Session): Promise<boolean> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { FAILPOINTS } from '../../src/failpoint.js';
 import { connectTarget } from '../support/servers.js';
-import { atFailpoint, survive } from './rs-copy-kill.js';
+import { atFailpoint, atRandom, cutCommit, race, survive } from './rs-copy-kill.js';
 
 t.setTimeout(180_000);
 const folder = mkdtempSync(join(tmpdir(), 'rs-copy-kill-'));
@@ -26,4 +26,21 @@ t.test('killed at every failpoint, nothing is lost and nothing comes twice', asy
     await survive({ sql, folder, schema }, `p${at}`, mode, atFailpoint(point, 2));
     t.pass(`${point}, ${mode}`);
   }
+});
+
+t.test('COMMIT cut before the server sees it, and after', async (t) => {
+  for (const cut of ['before', 'after'] as const) {
+    await survive({ sql, folder, schema }, `cut_${cut}`, 'append', cutCommit(cut, 2));
+    t.pass(cut);
+  }
+});
+
+t.test('sixteen loaders at once load each object once', async (t) => {
+  await survive({ sql, folder, schema }, 'race', 'append', race(16));
+  t.pass('one copy of each row');
+});
+
+t.test('killed at random moments, again and again', async (t) => {
+  await survive({ sql, folder, schema }, 'random', 'append', atRandom(1_500), 6);
+  t.pass('nothing lost, nothing twice');
 });

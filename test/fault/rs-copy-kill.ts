@@ -8,6 +8,7 @@ import { receiptStream } from '../load/objects.js';
 import { type Row, orders } from '../load/rows.js';
 import { collected, demandCode, run, start } from '../support/program.js';
 import { servers } from '../support/servers.js';
+import { commitProxy } from './commit-proxy.js';
 
 export interface Scene {
   sql: pg.Client;
@@ -115,5 +116,31 @@ export function atRandom(mostMs: number): Violence {
     const timer = setTimeout(() => child.kill('SIGKILL'), Math.random() * mostMs);
     await ended;
     clearTimeout(timer);
+  };
+}
+
+/** Cuts the nth COMMIT on its way; the run itself must get over it, and must not call its own commit somebody else's. */
+export function cutCommit(cut: 'before' | 'after', nth: number): Violence {
+  return async (env, words) => {
+    const proxy = await commitProxy(cut, nth);
+    try {
+      const ended = demandCode(await run('rs-copy', words, { env: { ...env, TABLEPIPE_WAREHOUSE_URL: proxy.url } }));
+      if (proxy.cuts() !== 1) throw new Error(`${proxy.cuts()} commits were cut, expected 1`);
+      if (/"already_loaded":[1-9]/.test(ended.stdout.toString()))
+        throw new Error(`a commit was not recognised: ${ended.stdout}`);
+    } finally {
+      proxy.close();
+    }
+  };
+}
+
+/** Runs the same line many times at once; each must load, find things loaded, or stop with a status that says "again". */
+export function race(loaders: number): Violence {
+  return async (env, words) => {
+    const ended = await Promise.all(Array.from({ length: loaders }, () => run('rs-copy', words, { env })));
+    for (const one of ended) {
+      if (one.code !== 0 && one.code !== 75) throw new Error(`a racer ended with ${one.code}: ${one.stderr}`);
+    }
+    if (!ended.some(({ code }) => code === 0)) throw new Error('no racer won');
   };
 }
