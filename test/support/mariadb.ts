@@ -124,3 +124,15 @@ async function findPrograms(say: (line: string) => void): Promise<Programs> {
     base: [`--basedir=${usr}`],
   };
 }
+
+/** The command-line client that came with the server. */
+export async function mariadbClientProgram(): Promise<{ program: string; env: NodeJS.ProcessEnv }> {
+  const env = { PATH: `${process.env.PATH}:/usr/local/bin`, LC_ALL: 'C' };
+  const installed = env.PATH.split(':')
+    .map((folder) => join(folder, 'mariadb'))
+    .find((path) => existsSync(path));
+  if (installed) return { program: installed, env };
+  const packages = ['mariadb-server-core', 'mariadb-client-core'];
+  const root = await debianPrefix({ name: 'mariadb', suite: 'host', packages, say: () => {} });
+  return { program: join(root, 'usr/bin/mariadb'), env: { ...env, LD_LIBRARY_PATH: libraryFolders(root).join(':') } };
+}
