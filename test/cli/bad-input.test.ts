@@ -1,4 +1,4 @@
-/** Bad input: a clear message, its exit status, nothing on stdout and nothing changed. */
+/** Bad input: a clear message, its exit status, no data on stdout and nothing changed. */
 import t from 'tap';
 import { pipeline } from '../support/pipeline.js';
 import { run } from '../support/program.js';
@@ -53,7 +53,7 @@ const CASES: readonly Case[] = [
     says: /no-such-bucket-here/,
   },
   { what: 'no operand', program: 's3-put', words: [], code: 64, says: /s3:\/\// },
-  { what: 'a table of no schema', program: 'wm', words: ['get', 'orders'], code: 64, says: /schema\.table/ },
+  { what: 'no table', program: 'wm', words: ['get'], code: 64, says: /TABLE/ },
 ];
 
 for (const { what, program, words, env: more = {}, code, says } of CASES) {
@@ -63,7 +63,7 @@ for (const { what, program, words, env: more = {}, code, says } of CASES) {
     t.equal(ended.code, code, ended.stderr);
     t.match(ended.stderr, says);
     t.notMatch(ended.stderr, /hunter2|\n {4}at /, 'no secret, no stack');
-    if (program !== 's3-put') t.equal(ended.stdout.length, 0);
+    t.notMatch(ended.stdout.toString('latin1'), /"complete"|customer/, 'at most the record that says it failed');
   });
 }
 

@@ -25,7 +25,8 @@ t.test('a table arrives whole; the same line again moves only what changed', asy
   t.ok(equalTables(verdict), JSON.stringify(verdict));
 
   await changeOrders((sql) => shop.mysql.query(sql), 40);
-  await addOrders((sql) => shop.mysql.query(sql), 20_001, 21_000, 'NOW(6) - INTERVAL 10 SECOND');
+  await addOrders((sql) => shop.mysql.query(sql), 20_001, 21_000, 'NOW(6)', 0);
+  await shop.settle();
   const second = demandStatus(await shop.run());
   t.equal(loadedRows(second.stdout), 1_500, 'five hundred changed and a thousand new');
   const after = await shop.verdict();

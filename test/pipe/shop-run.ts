@@ -16,6 +16,8 @@ export interface ShopRun {
   /** The line of the README; `faults` puts an environment before a stage, by its number from 1. */
   line(faults?: Readonly<Record<number, string>>): string;
   run(faults?: Readonly<Record<number, string>>): Promise<PipelineEnd>;
+  /** Resolves when what was just written lies before the bound of a new run: 2 s behind the server's clock. */
+  settle(): Promise<void>;
   verdict(): Promise<Verdict>;
   close(): Promise<void>;
 }
@@ -40,7 +42,7 @@ export async function shopRun(rows: number, splitRows = 5_000): Promise<ShopRun>
     TABLEPIPE_WM_STORE: `s3://${bucket}/${id}/watermarks/`,
   };
   const stages = [
-    `mysql-extract ${table} --since "$(wm get ${table} --format cursor)" --batch-size 4000`,
+    `mysql-extract ${table} --since "$(wm get ${table} --format cursor)" --batch-size 1000`,
     `to-parquet --split-rows ${splitRows}`,
     `s3-put s3://${bucket}/${id}/incremental/`,
     `wm advance ${table} --flush-interval 200ms`,
@@ -55,6 +57,7 @@ export async function shopRun(rows: number, splitRows = 5_000): Promise<ShopRun>
     pg,
     line,
     run: (faults) => pipeline(line(faults), { env }),
+    settle: () => new Promise((resolve) => setTimeout(resolve, 2_500)),
     verdict: () => compareTables(mysql, { schema: id, table: 'orders' }, pg, { schema: id, table: 'orders' }, ['id']),
     async close() {
       await mysql.query(`DROP DATABASE ${id}`);

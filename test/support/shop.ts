@@ -40,12 +40,16 @@ export async function createShop(run: RunSql): Promise<void> {
   await run(CUSTOMERS);
 }
 
-/** Adds orders `first` to `last`, spread over the hours before `until`; several share one update time. */
+/**
+ * Adds orders `first` to `last`; four share one update time, and the groups lie `apart` seconds from each other, the
+ * last at `until`. Rows for a second run must be stamped after the bound of the first: `apart` 0 and `NOW(6)`.
+ */
 export async function addOrders(
   run: RunSql,
   first: number,
   last: number,
   until = 'NOW(6) - INTERVAL 1 HOUR',
+  apart = 1,
 ): Promise<void> {
   await run(`INSERT INTO orders
     SELECT seq, 1 + seq * 7919 % 5000,
@@ -59,8 +63,8 @@ export async function addOrders(
       IF(seq % 3 = 0, NULL, CONCAT('order ', seq, ' – ', REPEAT('ünï ', seq % 6), CHAR(10), '"quoted", \\'and\\' ⛵')),
       IF(seq % 4 = 0, NULL, CONCAT('{"sku":"', seq % 997, '","n":', seq % 9, '}')),
       IF(seq % 6 = 0, NULL, DATE '2024-01-01' + INTERVAL seq % 700 DAY),
-      ${until} - INTERVAL (${last} - seq) DIV 4 SECOND,
-      ${until} - INTERVAL (${last} - seq) DIV 4 SECOND
+      ${until} - INTERVAL (${last} - seq) DIV 4 * ${apart} SECOND,
+      ${until} - INTERVAL (${last} - seq) DIV 4 * ${apart} SECOND
     FROM seq_${first}_to_${last}`);
 }
 
@@ -72,7 +76,7 @@ export async function addCustomers(run: RunSql, first: number, last: number): Pr
 }
 
 /** Changes every `nth` order, as a shop does during an hour. */
-export async function changeOrders(run: RunSql, nth: number, at = 'NOW(6) - INTERVAL 30 SECOND'): Promise<void> {
+export async function changeOrders(run: RunSql, nth: number, at = 'NOW(6)'): Promise<void> {
   await run(`UPDATE orders SET status = 'returned', amount = amount + 1, note = CONCAT(COALESCE(note, ''), ' changed'), update_at = ${at}
     WHERE id % ${nth} = 0`);
 }
