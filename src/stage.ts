@@ -40,16 +40,19 @@ export async function runThrough<A, B, Result>(
 /** The same items; a pending `next()` rejects with the signal's reason as soon as the signal fires. */
 export async function* interruptible<A>(input: AsyncIterable<A>, signal: AbortSignal): AsyncGenerator<A> {
   const items = input[Symbol.asyncIterator]();
+  // A promise for each item: racing every item against one promise that lives as long as the stream would keep
+  // all of them in memory, since a promise holds whoever waits for it.
   let wake: (reason: unknown) => void = () => {};
-  const fired = new Promise<never>((_, reject) => (wake = reject));
-  fired.catch(() => {});
   const onAbort = (): void => wake(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   let finished = false;
   try {
     for (;;) {
       signal.throwIfAborted();
-      const next = await Promise.race([items.next(), fired]);
+      const next = await new Promise<IteratorResult<A>>((resolve, reject) => {
+        wake = reject;
+        items.next().then(resolve, reject);
+      });
       if (next.done) {
         finished = true;
         return;

@@ -57,6 +57,7 @@ export class BatchCutter {
   private readonly layouts: Layout[];
   private readonly fixedBytes: number;
   private readonly head: Uint8Array;
+  private scratch = new ArrayBuffer(0);
   private pieces: Piece[] = [];
   private rows = 0;
   private bytes = 0;
@@ -89,7 +90,7 @@ export class BatchCutter {
     return end;
   }
 
-  /** What was taken, as one batch; undefined when nothing was. */
+  /** What was taken, as one batch, valid until the next; undefined when nothing was. */
   cut(): CutBatch | undefined {
     if (this.rows === 0) return undefined;
     const { rows, pieces, bytes } = this;
@@ -122,6 +123,12 @@ export class BatchCutter {
     return bytes;
   }
 
+  /** Zeroed memory for one batch; the encoder has copied the batch before it. */
+  private scratchOf(bytes: number): Uint8Array {
+    if (this.scratch.byteLength < bytes) this.scratch = new ArrayBuffer(bytes + (bytes >> 2));
+    return new Uint8Array(this.scratch, 0, bytes).fill(0);
+  }
+
   /** Schema, one batch message and the end marker in one buffer, every column buffer copied to its place. */
   private assembled(pieces: readonly Piece[], rows: number): Uint8Array {
     const columns = this.layouts.map((layout, index) => new ColumnCut(layout, pieces, index, rows));
@@ -134,7 +141,7 @@ export class BatchCutter {
     const nodes = columns.map((one) => new FieldNode(rows, one.nullCount));
     const header = Message.encode(Message.from(new metadata.RecordBatch(rows, nodes, regions, null), bodyBytes));
     const headerBytes = aligned(header.length);
-    const bytes = new Uint8Array(this.head.length + 8 + headerBytes + bodyBytes + ARROW_END.length);
+    const bytes = this.scratchOf(this.head.length + 8 + headerBytes + bodyBytes + ARROW_END.length);
     bytes.set(this.head);
     const view = new DataView(bytes.buffer, this.head.length);
     view.setInt32(0, -1, true);

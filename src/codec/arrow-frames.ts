@@ -20,6 +20,8 @@ export type ArrowItem =
 export interface ArrowFramesOptions {
   /** Accepts a stream of another program, which has no end record; `record` is then null. */
   allowUnterminated?: boolean;
+  /** Where a message is put, for a caller that gives buffers back; a fresh buffer by default. */
+  allocate?: (bytes: number) => Uint8Array;
 }
 
 /** Header types of an Arrow message (format/Message.fbs of the Arrow specification). */
@@ -39,11 +41,12 @@ const BODY_BYTES = 2 ** 31 - 1;
 export function arrowFrames(options: ArrowFramesOptions = {}): Codec<Uint8Array, ArrowItem> {
   return async function* frames(input) {
     const reader = new ByteReader(input);
+    const allocate = options.allocate ?? ((bytes) => new Uint8Array(bytes));
     let rows = 0;
     let opened = false;
     try {
       for (;;) {
-        const message = await readMessage(reader, rows);
+        const message = await readMessage(reader, rows, allocate);
         if (message === 'eof') throw cutShort('Arrow stream', rows);
         if (message === 'end-of-stream') {
           if (!opened) throw new Failure('data', 'the Arrow stream has no schema');
@@ -119,7 +122,11 @@ interface RawMessage {
   bytes: Uint8Array;
 }
 
-async function readMessage(reader: ByteReader, rows: number): Promise<RawMessage | 'eof' | 'end-of-stream'> {
+async function readMessage(
+  reader: ByteReader,
+  rows: number,
+  allocate: (bytes: number) => Uint8Array = (bytes) => new Uint8Array(bytes),
+): Promise<RawMessage | 'eof' | 'end-of-stream'> {
   const prefix = new Uint8Array(8);
   const got = await reader.fill(prefix);
   if (got === 0) return 'eof';
@@ -135,7 +142,7 @@ async function readMessage(reader: ByteReader, rows: number): Promise<RawMessage
   const head = new Uint8Array(metadataBytes);
   if ((await reader.fill(head)) < metadataBytes) throw cutShort('Arrow stream', rows);
   const { headerType, bodyBytes, batchRows } = readHeader(head);
-  const bytes = new Uint8Array(8 + metadataBytes + bodyBytes);
+  const bytes = allocate(8 + metadataBytes + bodyBytes);
   bytes.set(prefix);
   bytes.set(head, 8);
   if ((await reader.fill(bytes, 8 + metadataBytes)) < bodyBytes) throw cutShort('Arrow stream', rows);

@@ -1,6 +1,7 @@
 /** Finds out what the rows on stdin are written in, and opens them. */
 import { cutShort } from '../end-record.js';
 import { Failure } from '../errors.js';
+import { BufferPool } from './buffer-pool.js';
 import { arrowFrames } from './arrow-frames.js';
 import { type RowStream, arrowRows } from './row-stream.js';
 
@@ -22,8 +23,10 @@ export async function openRows(
   const bytes = continued(first, chunks);
   const magic = Buffer.from(first).toString('latin1', 0, 4);
   if (magic === '\xff\xff\xff\xff') {
-    const frames = arrowFrames({ allowUnterminated: options.allowUnterminated });
-    return arrowRows(frames(bytes, signal), options.runId);
+    const pool = new BufferPool();
+    const allocate = (size: number): Uint8Array => pool.take(size);
+    const frames = arrowFrames({ allowUnterminated: options.allowUnterminated, allocate });
+    return arrowRows(frames(bytes, signal), options.runId, pool);
   }
   if (magic === 'PAR1') throw new Failure('data', 'the rows are Parquet already');
   throw new Failure('data', 'stdin is neither Arrow nor NDJSON');

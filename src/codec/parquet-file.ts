@@ -5,6 +5,7 @@
  * arrived, so the same rows give the same bytes.
  */
 import type { RecordBatch } from 'apache-arrow';
+import type { Position } from '../end-record.js';
 import { failpoint } from '../failpoint.js';
 import { streamedBatch } from './arrow-bytes.js';
 import type { BatchCutter, CutBatch } from './arrow-cut.js';
@@ -30,7 +31,23 @@ export class RowCursor {
   private row = 0;
   private ended = false;
 
-  constructor(private readonly batches: AsyncIterator<RecordBatch>) {}
+  constructor(
+    private readonly batches: AsyncIterator<RecordBatch>,
+    private readonly release: (batch: RecordBatch) => void,
+    private readonly positionOf: (batch: RecordBatch, row: number) => Position | null,
+  ) {}
+
+  /** Where the last row of a batch stands; gives back the record batches nobody needs after it. */
+  close({ pieces }: CutBatch): Position | null {
+    const last = pieces.at(-1);
+    const position = last ? this.positionOf(last.batch, last.end - 1) : null;
+    for (const { batch, end } of pieces) {
+      if (end < batch.numRows) continue;
+      if (batch === this.batch) this.batch = undefined;
+      this.release(batch);
+    }
+    return position;
+  }
 
   /** True when no row is left, that is, when the stream's end record was accepted. */
   async atEnd(): Promise<boolean> {
@@ -64,6 +81,10 @@ const CLOSE_ENOUGH = 0.03;
 /** Row groups in a file of limited size: so many that the last one decides little. */
 const GROUPS_PER_FILE = 8;
 
+/** Rows this large arrive in large batches: their row groups are kept small, so that memory stays within its bound. */
+const WIDE_ROW_BYTES = 64 << 10;
+const WIDE_GROUP_BYTES = 4 << 20;
+
 /** The least of a row group, in Arrow bytes. */
 const LEAST_GROUP_BYTES = 64 << 10;
 
@@ -72,10 +93,10 @@ export class ParquetFile {
   rows = 0;
   /** Bytes handed out so far. */
   bytes = 0;
-  /** The last row, once there is one. */
-  last: { batch: RecordBatch; row: number } | undefined;
+  /** Where the last row stands, once there is one; null when no cursor says it. */
+  last: Position | null | undefined;
   private readonly groups: RowGroup[] = [];
-  private readonly groupBytes: number;
+  private groupBytes: number;
   private footer: Footer | undefined;
   private plain: readonly string[] | undefined;
 
@@ -108,7 +129,8 @@ export class ParquetFile {
     return this.handed(this.closing(keyValues).bytes());
   }
 
-  private async encode(cursor: RowCursor, limit: number): Promise<{ encoded: EncodedGroups; arrowBytes: number }> {
+  private async encode(cursor: RowCursor, most: number): Promise<{ encoded: EncodedGroups; arrowBytes: number }> {
+    let limit = most;
     let arrowBytes = 0;
     const take = async (): Promise<CutBatch | undefined> => {
       if (arrowBytes >= limit || this.rows >= this.mostRows) return undefined;
@@ -116,12 +138,15 @@ export class ParquetFile {
       if (!batch) return undefined;
       arrowBytes += batch.arrowBytes;
       this.rows += batch.rows;
-      const piece = batch.pieces.at(-1);
-      if (piece) this.last = { batch: piece.batch, row: piece.end - 1 };
+      this.last = cursor.close(batch);
       return batch;
     };
     let first = await take();
-    if (first) this.plain ??= withoutDictionary(streamedBatch(first.bytes));
+    if (first && this.plain === undefined) {
+      this.plain = withoutDictionary(streamedBatch(first.bytes));
+      if (first.arrowBytes > first.rows * WIDE_ROW_BYTES) this.groupBytes = Math.min(this.groupBytes, WIDE_GROUP_BYTES);
+      limit = Math.min(limit, this.groupBytes);
+    }
     const encoded = await encodeRowGroups(async () => {
       const batch = first ?? (await take());
       first = undefined;

@@ -9,7 +9,7 @@ import { failpoint } from '../failpoint.js';
 import { objectName } from '../object-name.js';
 import { type FileProvenance, PROVENANCE_KEY } from '../provenance.js';
 import { parquetSchema, schemaId, type ParquetTarget } from '../column/parquet-schema.js';
-import { type PositionReader, positionReader } from '../column/position-text.js';
+import { positionReader } from '../column/position-text.js';
 import { Spool } from '../sink/spool.js';
 import { BatchCutter } from './arrow-cut.js';
 import { ParquetFile, type ParquetFileOptions, RowCursor } from './parquet-file.js';
@@ -78,7 +78,6 @@ async function* member(files: Files, tempDir: string): AsyncGenerator<TarMember>
 class Files {
   readonly cursor: RowCursor;
   private readonly cutter: BatchCutter;
-  private readonly positionOf: PositionReader;
   private readonly schemaId: string;
   private from: Position | null;
   private rows = 0;
@@ -88,10 +87,11 @@ class Files {
     private readonly stream: RowStream,
     private readonly options: ParquetStreamOptions,
   ) {
-    const { schema, provenance, batches } = stream;
-    this.cursor = new RowCursor(batches[Symbol.asyncIterator]());
+    const { schema, provenance, batches, release } = stream;
+    const tracked = provenance.cursor_columns.length > 0;
+    const positionOf = positionReader(schema.fields, provenance.cursor_columns);
+    this.cursor = new RowCursor(batches[Symbol.asyncIterator](), release, tracked ? positionOf : () => null);
     this.cutter = new BatchCutter(parquetSchema(schema, options.target));
-    this.positionOf = positionReader(schema.fields, provenance.cursor_columns);
     this.schemaId = schemaId(this.cutter.schema);
     this.from = provenance.from;
   }
@@ -155,9 +155,8 @@ class Files {
 
   private provenance(file: ParquetFile): FileProvenance {
     const { table, read, primary_key, cursor_columns, columns } = this.stream.provenance;
-    const tracked = cursor_columns.length > 0;
-    const to = !tracked ? null : file.last ? this.positionOf(file.last.batch, file.last.row) : this.from;
-    const from = tracked ? this.from : null;
+    const { from } = this;
+    const to = file.last === undefined ? this.from : file.last;
     const { rows } = file;
     return { v: 1, table, read, primary_key, cursor_columns, from, to, rows, schema_id: this.schemaId, columns };
   }

@@ -5,6 +5,7 @@ import { Failure } from '../errors.js';
 import { PROVENANCE_KEY, type Provenance, parseProvenance } from '../provenance.js';
 import { decodeBatch, schemaOf } from './arrow-bytes.js';
 import type { ArrowItem } from './arrow-frames.js';
+import type { BufferPool } from './buffer-pool.js';
 
 export interface RowStream {
   schema: Schema;
@@ -13,24 +14,36 @@ export interface RowStream {
   batches: AsyncIterable<RecordBatch>;
   /** Set once `batches` has ended; null when the input had none and that was allowed. */
   end: EndRecord | null | undefined;
+  /** Says that nobody will look at a batch again: its memory is used for another one. */
+  release: (batch: RecordBatch) => void;
 }
 
 /** The rows of an Arrow stream. Reads up to the schema. Memory: one batch. */
-export async function arrowRows(input: AsyncIterable<ArrowItem>, runId: string): Promise<RowStream> {
+export async function arrowRows(input: AsyncIterable<ArrowItem>, runId: string, pool: BufferPool): Promise<RowStream> {
   const items = input[Symbol.asyncIterator]();
   const first = await items.next();
   if (first.done || first.value.kind !== 'schema') throw new Failure('data', 'the Arrow stream has no schema');
   const frame = first.value.bytes;
   const schema = schemaOf(frame);
-  const stream: RowStream = { schema, provenance: provenanceOf(schema, runId), batches: rows(), end: undefined };
+  const buffers = new WeakMap<RecordBatch, Uint8Array>();
+  const release = (batch: RecordBatch): void => {
+    const bytes = buffers.get(batch);
+    buffers.delete(batch);
+    if (bytes) pool.give(bytes);
+  };
+  const provenance = provenanceOf(schema, runId);
+  const stream: RowStream = { schema, provenance, batches: rows(), end: undefined, release };
   return stream;
 
   async function* rows(): AsyncGenerator<RecordBatch> {
     try {
       for (let next = await items.next(); !next.done; next = await items.next()) {
         const item = next.value;
-        if (item.kind === 'batch') yield decoded(frame, item);
-        else if (item.kind === 'end') stream.end = item.record;
+        if (item.kind === 'batch') {
+          const batch = decoded(frame, item);
+          buffers.set(batch, item.bytes);
+          yield batch;
+        } else if (item.kind === 'end') stream.end = item.record;
         else throw new Failure('data', 'dictionary batches are not supported', { hint: 'Send plain columns.' });
       }
     } finally {

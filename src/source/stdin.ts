@@ -2,6 +2,7 @@
 import { fstatSync } from 'node:fs';
 import { Failure } from '../errors.js';
 import type { Source } from '../stage.js';
+import { PassingBytes } from '../young-garbage.js';
 
 /** True when a person sits at standard input. */
 export function stdinIsTerminal(): boolean {
@@ -28,7 +29,11 @@ export function stdinBytes(expected: string): Source<Uint8Array> {
     const stop = (): void => void process.stdin.destroy();
     signal.addEventListener('abort', stop, { once: true });
     try {
-      yield* process.stdin as AsyncIterable<Uint8Array>;
+      const passing = new PassingBytes();
+      for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+        yield chunk;
+        passing.passed(chunk.length);
+      }
     } finally {
       signal.removeEventListener('abort', stop);
       process.stdin.destroy();

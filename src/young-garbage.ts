@@ -1,0 +1,32 @@
+/**
+ * Keeps a stream of buffers from filling the memory. A buffer is a small object in front of much memory, so V8 sees
+ * little reason to collect: measured on Node 20, a program that reads 400 MB from a pipe grows by 400 MB. A scavenge
+ * of the young generation, half a millisecond long, gives them back.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+type Collect = (options: { type: 'minor' | 'major' }) => void;
+
+let collect: Collect | undefined;
+
+function collector(): Collect {
+  setFlagsFromString('--expose-gc');
+  return runInNewContext('gc') as Collect;
+}
+
+/** Counts bytes that went through buffers and collects the young ones every so often. */
+export class PassingBytes {
+  private sinceLast = 0;
+
+  /** @param everyBytes how much garbage may gather */
+  constructor(private readonly everyBytes = 8 << 20) {}
+
+  passed(bytes: number): void {
+    this.sinceLast += bytes;
+    if (this.sinceLast < this.everyBytes) return;
+    this.sinceLast = 0;
+    collect ??= collector();
+    collect({ type: 'minor' });
+  }
+}
