@@ -83,7 +83,6 @@ export class DataSession implements Session {
       return String(row?.moment);
     };
     if ((await ask()) === (await ask())) return;
-    this.alive = false;
     throw new Failure('config', 'this Data API ends a transaction after each statement', {
       hint: 'Load through a connection (--via connection): exactly-once loading needs one transaction.',
     });
