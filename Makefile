@@ -41,5 +41,8 @@ up: build ## start MariaDB, PostgreSQL and S3 for a person; then: . .run/env
 down: build ## stop what `make up` started
 	@node dist/test/support/down.js
 
+demo: build ## the pipeline on real servers, twice, with the proof; leaves nothing running
+	@node dist/test/support/demo.js
+
 clean: ## remove what was built
 	rm -rf dist .run

@@ -38,6 +38,17 @@ export async function startCeph(settings: ServerSettings): Promise<S3Server> {
     const { command, env } = launch(program, ...args);
     return runCommand(command[0] as string, command.slice(1), { cwd: folder, env, account, timeoutMs: 60_000 });
   };
+  /** A command to the monitor, again when it comes before the client knows the cluster's id ("wrong fsid", EPERM). */
+  const command = async (...args: string[]): Promise<void> => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await once('ceph', ...args);
+        return;
+      } catch (error) {
+        if (tries === 10 || !String(error).includes('EPERM')) throw error;
+      }
+    }
+  };
   const daemonOf = (program: string, ready: DaemonPlan['ready'], ...args: string[]): Promise<Daemon> =>
     startDaemon({
       name: program,
@@ -70,8 +81,8 @@ export async function startCeph(settings: ServerSettings): Promise<S3Server> {
     await once('monmaptool', '--create', '--addv', 'a', `[v1:127.0.0.1:${monitor}]`, '--fsid', CLUSTER, map);
     await once('ceph-mon', '--mkfs', '-i', 'a', '--monmap', map);
     up.unshift(await startMonitor());
-    await once('ceph', 'osd', 'new', DISK);
-    await once('ceph', 'osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=here');
+    await command('osd', 'new', DISK);
+    await command('osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=here');
     await once('ceph-osd', '-i', '0', '--osd-uuid', DISK, '--mkfs');
     for (const start of [startDisk, startGateway]) up.unshift(await start());
     const user = ['--uid=tablepipe', '--display-name=tablepipe'];
