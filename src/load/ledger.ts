@@ -154,6 +154,13 @@ export class Ledger {
   }
 }
 
+/** The objects below a prefix that a ledger has, for whichever target. */
+export async function urlsInLedger(session: Session, ledger: Table, prefix: string): Promise<string[]> {
+  const sql = `SELECT DISTINCT url FROM ${quotedTable(ledger)} WHERE left(url, $1) = $2`;
+  const rows = await session.read<{ url: string }>(sql, [prefix.length, prefix]);
+  return rows.map(({ url }) => url);
+}
+
 function* slices(objects: readonly LoadObject[]): Generator<readonly LoadObject[]> {
   for (let at = 0; at < objects.length; at += AT_ONCE) yield objects.slice(at, at + AT_ONCE);
 }

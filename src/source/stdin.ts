@@ -18,6 +18,23 @@ export function stdinIsDevice(): boolean {
   }
 }
 
+/** What a person types after a question, up to the end of the line. */
+export async function typedLine(signal: AbortSignal): Promise<string> {
+  const stop = (): void => void process.stdin.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    let text = '';
+    for await (const chunk of process.stdin) {
+      text += String(chunk);
+      if (text.includes('\n')) break;
+    }
+    return text.split('\n', 1)[0] ?? '';
+  } finally {
+    signal.removeEventListener('abort', stop);
+    process.stdin.destroy();
+  }
+}
+
 /** Bytes as they arrive, at most 64 KiB a chunk. A terminal is refused (64): nobody types a Parquet file. */
 export function stdinBytes(expected: string): Source<Uint8Array> {
   return async function* read(signal) {

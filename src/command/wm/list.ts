@@ -112,7 +112,8 @@ function lagSeconds(timestamp: string | null, now: number): number | null {
   return Number.isFinite(at) ? Math.max(0, Math.round((now - at) / 1000)) : null;
 }
 
-function tableName(bytes: Uint8Array): string | undefined {
+/** The table a generation speaks of; undefined when it does not say. */
+export function tableName(bytes: Uint8Array): string | undefined {
   const found = /\n {2}"table": ("(?:[^"\\]|\\.)*")/.exec(Buffer.from(bytes).toString('utf8'))?.[1];
   try {
     return found === undefined ? undefined : (JSON.parse(found) as string);

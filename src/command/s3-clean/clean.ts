@@ -1,0 +1,156 @@
+/**
+ * `s3-clean clean`: says what would be removed, and removes it with --delete. What a generation names and is not
+ * loaded stays unless --force. The chains are read once more before each request that removes: a run that found its
+ * objects there already may have committed them meanwhile.
+ */
+import type { Command, Invocation } from '../../cli/command.js';
+import { parseDuration } from '../../cli/parse.js';
+import { Failure } from '../../errors.js';
+import { parseLocation } from '../../location.js';
+import { REMOVED_AT_ONCE, abortUpload, removeObjects } from '../../sink/removal.js';
+import { writeStdout } from '../../sink/stdout.js';
+import { stdinIsTerminal, typedLine } from '../../source/stdin.js';
+import { readable } from '../wm/output.js';
+import { Judge, type Judged, type ObjectState } from './judge.js';
+import { type Access, CLEAN_FLAGS, accessOf, folderOf, recordOf } from './place.js';
+
+const DAY_MS = 86_400_000;
+
+const command: Command = {
+  summary: 'remove old objects; says what it would do unless --delete',
+  usage: 'clean URL/ --older-than TIME [--orphans] [--uploads] [--loaded] [flags]',
+  examples: [
+    's3-clean clean s3://lake/incremental/ --orphans --uploads --older-than 7d',
+    's3-clean clean s3://lake/incremental/ --loaded --older-than 30d --delete --yes',
+  ],
+  flags: [
+    { name: 'older-than', value: 'TIME', default: '7d', help: 'younger ones stay; at least 1d without --force' },
+    { name: 'orphans', help: 'objects of ours that no generation names' },
+    { name: 'uploads', help: 'unfinished uploads' },
+    { name: 'loaded', help: 'objects that are in the warehouse' },
+    { name: 'stored', help: 'objects that are not loaded; their rows are lost to every later load (needs --force)' },
+    { name: 'delete', help: 'do it' },
+    { name: 'yes', help: 'do not ask, also on a terminal' },
+    { name: 'force', help: 'allow what loses data' },
+    ...CLEAN_FLAGS,
+  ],
+  async run(invocation) {
+    const plan = planOf(invocation);
+    const access = accessOf(invocation);
+    const judge = await Judge.of(plan.folder, invocation, access);
+    const { now } = plan;
+    const due = async function* (): AsyncGenerator<Judged> {
+      for await (const one of judge.all()) {
+        if (plan.states.has(one.state) && now - one.modified >= plan.ageMs) yield one;
+      }
+    };
+    if (plan.act && !plan.sure) await ask(due(), plan.folder, invocation);
+    const removal = new Removal(judge, plan, access, invocation);
+    for await (const one of due()) await removal.add(one);
+    await removal.finish();
+  },
+};
+
+export default command;
+
+interface Plan {
+  folder: string;
+  states: ReadonlySet<ObjectState>;
+  ageMs: number;
+  act: boolean;
+  /** Nobody is to be asked. */
+  sure: boolean;
+  now: number;
+}
+
+function planOf(invocation: Invocation): Plan {
+  const { flags } = invocation;
+  const folder = folderOf(invocation, 'clean');
+  const place = parseLocation(folder);
+  if ((place.scheme === 's3' ? place.key : place.path.replace(/^\/+/, '')) === '') {
+    throw new Failure('usage', `${folder} is the root of a bucket`, { hint: 'Name a folder in it.' });
+  }
+  const force = flags.on('force');
+  const ageMs = parseDuration(flags.text('older-than') ?? '7d', '--older-than');
+  // A younger object may belong to a run that has not committed yet.
+  if (ageMs < DAY_MS && !force) throw new Failure('usage', '--older-than: at least 1d, or --force');
+  if (flags.on('stored') && !force) {
+    throw new Failure('usage', '--stored removes what was never loaded', { hint: 'Add --force if that is meant.' });
+  }
+  const chosen: [string, ObjectState][] = [
+    ['orphans', 'orphan'],
+    ['uploads', 'upload'],
+    ['loaded', 'loaded'],
+    ['stored', 'stored'],
+  ];
+  const states = new Set(chosen.filter(([flag]) => flags.on(flag)).map(([, state]) => state));
+  if (states.size === 0) throw new Failure('usage', 'nothing chosen: add --orphans, --uploads or --loaded');
+  const sure = flags.on('yes') || !stdinIsTerminal();
+  return { folder, states, ageMs, act: flags.on('delete'), sure, now: Date.now() };
+}
+
+/** Counts first; a person who types the folder means it. */
+async function ask(due: AsyncIterable<Judged>, folder: string, { words, signal }: Invocation): Promise<void> {
+  let count = 0;
+  let bytes = 0;
+  for await (const one of due) {
+    count += 1;
+    bytes += one.bytes ?? 0;
+  }
+  words.note(`${count} objects with ${bytes} bytes below ${folder} will be removed; type ${folder} to go on`);
+  if ((await typedLine(signal)).trim() !== folder) throw new Failure('usage', 'not removed: that was not the folder');
+}
+
+class Removal {
+  private batch: Judged[] = [];
+  private readonly totals = { objects: 0, bytes: 0 };
+
+  constructor(
+    private readonly judge: Judge,
+    private readonly plan: Plan,
+    private readonly access: Access,
+    private readonly invocation: Invocation,
+  ) {}
+
+  async add(one: Judged): Promise<void> {
+    this.batch.push(one);
+    if (this.batch.length >= REMOVED_AT_ONCE) await this.flush();
+  }
+
+  async finish(): Promise<void> {
+    await this.flush();
+    const dry_run = !this.plan.act;
+    const { objects, bytes } = this.totals;
+    const record = { type: 'end', status: 'complete', ...this.totals, dry_run, noop: objects === 0 };
+    const words = `${objects} objects, ${bytes} bytes ${dry_run ? 'would be removed; add --delete' : 'removed'}`;
+    await writeStdout(readable(this.invocation) ? `${words}\n` : `${JSON.stringify(record)}\n`);
+  }
+
+  private async flush(): Promise<void> {
+    const { plan, judge } = this;
+    if (this.batch.length === 0) return;
+    if (plan.act) await judge.refresh();
+    // The state may have changed to one that protects it.
+    const still = this.batch.filter(
+      ({ state, uploadId, url }) => uploadId !== undefined || judge.stateOf(url) === state,
+    );
+    this.batch = [];
+    if (plan.act) {
+      for (const { url, uploadId } of still) {
+        if (uploadId !== undefined) await abortUpload(url, uploadId, this.access);
+      }
+      await removeObjects(
+        still.flatMap(({ url, uploadId }) => (uploadId === undefined ? [url] : [])),
+        this.access,
+      );
+    }
+    for (const one of still) {
+      this.totals.objects += 1;
+      this.totals.bytes += one.bytes ?? 0;
+      const line = readable(this.invocation)
+        ? `${plan.act ? 'removed' : 'would remove'} ${one.state} ${one.url}`
+        : JSON.stringify({ ...recordOf(one, plan.now), dry_run: !plan.act });
+      await writeStdout(`${line}\n`);
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/** What both verbs of `s3-clean` take, and the folder they work on. */
+import type { S3Client } from '@aws-sdk/client-s3';
+import type { Invocation } from '../../cli/command.js';
+import type { Flag } from '../../cli/flags.js';
+import { parseDuration } from '../../cli/parse.js';
+import { connectS3 } from '../../connect/s3.js';
+import { Failure } from '../../errors.js';
+import { isFolder, locationText, parseLocation } from '../../location.js';
+import { WAREHOUSE_FLAGS } from '../warehouse.js';
+import { WM_FLAGS } from '../wm/output.js';
+import type { Judged } from './judge.js';
+
+export const CLEAN_FLAGS: readonly Flag[] = [
+  ...WM_FLAGS,
+  {
+    name: 'ledger',
+    value: 'TABLE',
+    many: true,
+    help: 'a ledger of rs-copy in the warehouse: what it holds is loaded, also what no chain names',
+  },
+  ...WAREHOUSE_FLAGS,
+];
+
+export interface Access {
+  s3: () => Promise<S3Client>;
+  signal: AbortSignal;
+  patienceMs: number;
+}
+
+/** The one operand: a folder; 64 for none, several, or a single object. */
+export function folderOf({ operands }: Invocation, verb: string): string {
+  const [url, ...more] = operands;
+  if (url === undefined || more.length > 0) {
+    throw new Failure('usage', url ? `one URL expected, got ${operands.length}` : 'no URL given', {
+      hint: `Write: s3-clean ${verb} s3://bucket/prefix/.`,
+    });
+  }
+  const location = parseLocation(url);
+  if (!isFolder(location)) {
+    // `s3://lake/in` would also be the beginning of `s3://lake/incremental/`.
+    throw new Failure('usage', `${url} is not a folder`, { hint: `Write ${url}/, with the slash.` });
+  }
+  return locationText(location);
+}
+
+/** Clients, opened when needed. */
+export function accessOf({ flags, env, signal }: Invocation): Access {
+  const endpoint = flags.text('endpoint-url');
+  let client: ReturnType<typeof connectS3> | undefined;
+  return {
+    s3: () => (client ??= connectS3(env, endpoint === undefined ? {} : { endpoint })),
+    signal,
+    patienceMs: parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time'),
+  };
+}
+
+/** The line of one object. */
+export function recordOf({ uploadId, modified, ...judged }: Judged, now: number): object {
+  const age_seconds = Math.max(0, Math.round((now - modified) / 1000));
+  const upload = uploadId === undefined ? {} : { upload_id: uploadId };
+  return { type: 'object', ...judged, modified: new Date(modified).toISOString(), age_seconds, ...upload };
+}
