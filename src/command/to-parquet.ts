@@ -2,15 +2,19 @@
 import type { Command, Invocation } from '../cli/command.js';
 import { parseChoice, parseCount, parseSize } from '../cli/parse.js';
 import type { Compression } from '../codec/parquet-file.js';
+import type { OversizePolicy } from '../codec/loadable-rows.js';
 import type { ParquetStreamOptions } from '../codec/parquet-stream.js';
+import type { RowStream } from '../codec/row-stream.js';
 import type { ParquetTarget } from '../column/parquet-schema.js';
 import { Failure } from '../errors.js';
+import { AppendFile } from '../sink/append-file.js';
 import { outputFile } from '../sink/output-file.js';
 import { refuseTerminal, stdout } from '../sink/stdout.js';
 import { stdinBytes } from '../source/stdin.js';
 import { interruptible } from '../stage.js';
 
 const COMPRESSIONS: readonly Compression[] = ['snappy', 'zstd', 'gzip', 'none'];
+const POLICIES: readonly OversizePolicy[] = ['fail', 'null', 'truncate', 'quarantine'];
 const TARGETS: readonly ParquetTarget[] = ['redshift', 'any'];
 
 /** Below this a file is mostly footer, and its size cannot be hit. */
@@ -44,6 +48,13 @@ const command: Command = {
       help: 'redshift: only what its COPY loads; any: richer types',
     },
     {
+      name: 'on-oversize',
+      value: 'HOW',
+      default: 'fail',
+      help: 'for values Redshift cannot load (over 65,535 bytes, NUL, bad UTF-8, year 0): fail, null, truncate, quarantine',
+    },
+    { name: 'quarantine-file', value: 'FILE', help: 'where rows taken out by quarantine are appended, as NDJSON' },
+    {
       name: 'temp-dir',
       value: 'DIR',
       env: ['TMPDIR'],
@@ -64,18 +75,58 @@ const command: Command = {
     const { oneParquetFile, parquetMembers } = await import('../codec/parquet-stream.js');
     const { tarBytes } = await import('../codec/tar-writer.js');
     const allowUnterminated = flags.on('allow-unterminated');
-    const rows = openRows(bytes, { allowUnterminated, runId }, signal);
-    if (split) {
-      const tempDir = flags.text('temp-dir') ?? '/tmp';
-      await stdout()(tarBytes(parquetMembers(rows, options, { tempDir, runId })), signal);
-      return;
+    const limits = await limitsOf(invocation, options.target);
+    const rows = openRows(bytes, { allowUnterminated, runId }, signal).then(limits.apply);
+    try {
+      await write(rows);
+    } finally {
+      await limits.close();
     }
-    const sink = output === undefined ? stdout() : outputFile(output, flags.on('overwrite'));
-    await sink(oneParquetFile(await rows, options), signal);
+
+    async function write(opening: Promise<RowStream>): Promise<void> {
+      if (split) {
+        const tempDir = flags.text('temp-dir') ?? '/tmp';
+        await stdout()(tarBytes(parquetMembers(opening, options, { tempDir, runId })), signal);
+        return;
+      }
+      const sink = output === undefined ? stdout() : outputFile(output, flags.on('overwrite'));
+      await sink(oneParquetFile(await opening, options), signal);
+    }
   },
 };
 
 export default command;
+
+interface Limits {
+  apply: (stream: RowStream) => RowStream;
+  close: () => Promise<void>;
+}
+
+/** The check of what Redshift can load, and the words about what it changed. */
+async function limitsOf({ flags, words }: Invocation, target: ParquetTarget): Promise<Limits> {
+  const policy = parseChoice(flags.text('on-oversize') ?? 'fail', '--on-oversize', POLICIES);
+  const path = flags.text('quarantine-file');
+  if ((policy === 'quarantine') !== (path !== undefined)) {
+    throw new Failure('usage', '--on-oversize quarantine and --quarantine-file go together');
+  }
+  if (target === 'any') return { apply: (stream) => stream, close: async () => {} };
+  const { loadableRows } = await import('../codec/loadable-rows.js');
+  const file = new AppendFile(path ?? '');
+  const touched = new Map<string, number>();
+  const done = {
+    fail: '',
+    null: 'became NULL',
+    truncate: 'were truncated',
+    quarantine: `went to ${path} with their rows`,
+  };
+  return {
+    apply: (stream) => loadableRows(stream, { policy, quarantine: (line) => file.write(line) }, touched),
+    async close() {
+      await file.close();
+      for (const [column, count] of touched) words.warn(`${count} values of ${column} ${done[policy]}`);
+    },
+  };
+}
 
 function optionsOf({ flags, operands }: Invocation): ParquetStreamOptions {
   if (operands.length > 0) {
