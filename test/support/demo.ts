@@ -11,7 +11,7 @@ import pg from 'pg';
 import { type Bed, startBed } from './bed.js';
 import { compareTables, equalTables } from './oracle.js';
 import { BIN } from './program.js';
-import { addCustomers, addOrders, changeOrders, createShop, placeOrders } from './shop.js';
+import { addCustomers, addOrders, changeOrders, createShop } from './shop.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const script = 'examples/one-table.sh';
@@ -58,8 +58,8 @@ async function demonstrate(env: Readonly<Record<string, string>>): Promise<void>
     await prove(mysql, warehouse);
 
     title('4. The shop goes on: every 100th order changes, 5,000 new ones arrive');
-    await changeOrders(sql, 100, 'NOW(6)');
-    await placeOrders(sql, 200_001, 205_000);
+    await changeOrders(sql, 100);
+    await addOrders(sql, 200_001, 205_000, 'NOW(6)', 0);
     say('waiting 3 s: rows younger than 2 s may still be changing, so the pipeline leaves them for the next run');
     await new Promise((resolve) => setTimeout(resolve, 3_000));
 

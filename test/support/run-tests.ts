@@ -92,6 +92,7 @@ async function runFiles(some: readonly string[]): Promise<void> {
   const work = async (): Promise<void> => {
     for (let file = waiting.shift(); file !== undefined && !interrupted.signal.aborted; file = waiting.shift()) {
       const own: Counts = { passed: 0, failed: 0, skipped: 0 };
+      const begun = performance.now();
       await runTestFile(file, {
         cwd: root,
         limitMs: slow ? 1_800_000 : 300_000,
@@ -100,6 +101,10 @@ async function runFiles(some: readonly string[]): Promise<void> {
         signal: interrupted.signal,
       });
       for (const kind of ['passed', 'failed', 'skipped'] as const) counts[kind] += own[kind];
+      const took = ((performance.now() - begun) / 1000).toFixed(1);
+      say(
+        `${file.replace('dist/test/', '')}: ${own.passed} passed${own.failed ? `, ${own.failed} FAILED` : ''}, ${took} s`,
+      );
     }
   };
   await Promise.all(Array.from({ length: JOBS }, work));

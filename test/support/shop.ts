@@ -68,12 +68,6 @@ export async function addOrders(
     FROM seq_${first}_to_${last}`);
 }
 
-/** Adds orders `first` to `last` as a shop does: all of them now. */
-export async function placeOrders(run: RunSql, first: number, last: number): Promise<void> {
-  await addOrders(run, first, last);
-  await run(`UPDATE orders SET created_at = NOW(6), update_at = NOW(6) WHERE id BETWEEN ${first} AND ${last}`);
-}
-
 /** Adds customers `first` to `last`. */
 export async function addCustomers(run: RunSql, first: number, last: number): Promise<void> {
   await run(`INSERT INTO customers
