@@ -97,7 +97,7 @@ function floatText(value: number): string {
 function shortFloatText(value: number): string {
   for (let digits = 6; digits < 9; digits += 1) {
     const short = Number(value.toPrecision(digits));
-    if (Math.fround(short) === value) return floatText(short);
+    if (Object.is(Math.fround(short), value)) return floatText(short);
   }
   return floatText(value);
 }
