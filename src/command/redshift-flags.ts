@@ -11,6 +11,7 @@ export const REDSHIFT_FLAGS: readonly Flag[] = [
   {
     name: 'manifest-prefix',
     value: 's3://…/',
+    env: ['TABLEPIPE_MANIFEST_PREFIX'],
     default: 's3://BUCKET-OF-THE-FILES/_tablepipe/manifests/',
     help: 'redshift: where manifests of running loads are',
   },

@@ -1,4 +1,4 @@
-/** A TCP proxy before PostgreSQL that cuts the connection at the nth COMMIT: before the server sees it, or before its answer. */
+/** A TCP proxy before a warehouse that cuts the connection at the nth COMMIT: before the server sees it, or before its answer. */
 import { once } from 'node:events';
 import { type Socket, connect, createServer } from 'node:net';
 import { servers } from '../support/servers.js';
@@ -15,8 +15,12 @@ export interface CommitProxy {
 const COMMIT = Buffer.from('Q\0\0\0\u000bCOMMIT\0', 'latin1');
 
 /** `before`: the server never sees it. `after`: the server commits, and nobody is told. */
-export async function commitProxy(cut: 'before' | 'after', nth: number): Promise<CommitProxy> {
-  const target = new URL(servers().warehouseUrl);
+export async function commitProxy(
+  cut: 'before' | 'after',
+  nth: number,
+  warehouse = servers().warehouseUrl,
+): Promise<CommitProxy> {
+  const target = new URL(warehouse);
   let commits = 0;
   let cuts = 0;
   const open = new Set<Socket>();

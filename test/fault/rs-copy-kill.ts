@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import type pg from 'pg';
+import type { Receipt } from '../../src/receipt.js';
 import { receiptStream } from '../load/objects.js';
 import { type Row, orders } from '../load/rows.js';
 import { collected, demandCode, run, start } from '../support/program.js';
@@ -14,8 +15,12 @@ export interface Scene {
   sql: pg.Client;
   folder: string;
   schema: string;
-  /** Where rs-copy connects; a proxy's address in some tests. */
-  warehouseUrl?: string;
+  /** The warehouse, where it is not PostgreSQL: its URL, what else rs-copy needs, and how it gets at an object. */
+  other?: {
+    url: string;
+    env: Readonly<Record<string, string>>;
+    publish: (receipt: Receipt) => Promise<Receipt>;
+  };
 }
 
 const OBJECTS = 6;
@@ -37,7 +42,8 @@ export async function survive(
   mkdirSync(home, { recursive: true });
   const source = `shop.${name}`;
   const env = {
-    TABLEPIPE_WAREHOUSE_URL: scene.warehouseUrl ?? servers().warehouseUrl,
+    ...scene.other?.env,
+    TABLEPIPE_WAREHOUSE_URL: scene.other?.url ?? servers().warehouseUrl,
     TABLEPIPE_WM_STORE: `file://${home}/wm/`,
     HOME: home,
   };
@@ -53,7 +59,9 @@ export async function survive(
     const from = seq === 0 ? null : position(seq - 1);
     return orders(home, rows, seq, { table: source, from, to: position(seq) });
   });
-  const stdin = receiptStream(receipts);
+  const stdin = receiptStream(
+    await Promise.all(receipts.map(async (one) => (scene.other ? scene.other.publish(one) : one))),
+  );
   demandCode(await run('wm', ['advance', source, '--flush-files', '1'], { env, stdin }));
   const words = [
     `${schema}.${name}`,
@@ -67,8 +75,7 @@ export async function survive(
     '2',
   ];
   for (let at = 0; at < times; at += 1) await violence(env, words);
-  const calm = { ...env, TABLEPIPE_WAREHOUSE_URL: servers().warehouseUrl };
-  demandCode(await run('rs-copy', words, { env: calm }));
+  demandCode(await run('rs-copy', words, { env }));
   await demandExact(sql, `${schema}.${name}`, versions.flat(), mode);
   const ledger = await sql.query<{ n: number; urls: number }>(
     `SELECT count(*)::int AS n, count(DISTINCT url)::int AS urls FROM ${schema}._tablepipe_ledger_${name}`,
@@ -122,7 +129,7 @@ export function atRandom(mostMs: number): Violence {
 /** Cuts the nth COMMIT on its way; the run itself must get over it, and must not call its own commit somebody else's. */
 export function cutCommit(cut: 'before' | 'after', nth: number): Violence {
   return async (env, words) => {
-    const proxy = await commitProxy(cut, nth);
+    const proxy = await commitProxy(cut, nth, env.TABLEPIPE_WAREHOUSE_URL);
     try {
       const ended = demandCode(await run('rs-copy', words, { env: { ...env, TABLEPIPE_WAREHOUSE_URL: proxy.url } }));
       if (proxy.cuts() !== 1) throw new Error(`${proxy.cuts()} commits were cut, expected 1`);

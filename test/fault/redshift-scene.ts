@@ -1,0 +1,26 @@
+/** The scene of the kill tests on the double of Redshift: the double in the test's own process, objects in S3. */
+import { readFile } from 'node:fs/promises';
+import type { Test } from 'tap';
+import { ROLE, startCluster } from '../redshift-double/cluster.js';
+import { servers } from '../support/servers.js';
+import type { Scene } from './rs-copy-kill.js';
+
+export async function redshiftScene(t: Test, folder: string): Promise<Scene> {
+  const cluster = await startCluster(t);
+  const schema = 'killed';
+  await cluster.sql(`CREATE SCHEMA ${schema}`);
+  const manifests = `s3://${cluster.bucket}/${cluster.prefix}manifests/`;
+  return {
+    sql: cluster.client,
+    folder,
+    schema,
+    other: {
+      url: `${cluster.double.url.replace('postgres:', 'redshift:')}?sslmode=disable`,
+      env: { ...servers().aws, TABLEPIPE_IAM_ROLE: ROLE, TABLEPIPE_MANIFEST_PREFIX: manifests },
+      async publish(receipt) {
+        const path = receipt.url.slice('file://'.length);
+        return { ...receipt, url: await cluster.put(path.slice(folder.length + 1), await readFile(path)) };
+      },
+    },
+  };
+}
