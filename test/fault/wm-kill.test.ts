@@ -100,13 +100,13 @@ for (const [name, open] of Object.entries(places)) {
 
   t.test(`${name}: a lease whose holder was killed runs out`, async (t) => {
     const { env } = await open();
-    t.ok(killed(await wm(['lock', TABLE, '--ttl', '1s'], { ...env, ...at('wm.lease.acquired', 1) })));
+    t.ok(killed(await wm(['lock', TABLE, '--ttl', '6s'], { ...env, ...at('wm.lease.acquired', 1) })));
     tried.add('wm.lease.acquired');
     t.equal((await wm(['lock', TABLE], env)).code, 80);
     const started = Date.now();
-    const taken = await wm(['run', TABLE, '--wait', '10s', '--', 'true'], env);
+    const taken = await wm(['run', TABLE, '--wait', '60s', '--', 'true'], env);
     t.equal(taken.code, 0, taken.stderr);
-    t.ok(Date.now() - started < 9_000);
+    t.ok(Date.now() - started < 30_000, 'the lease ran out, nobody had to break it');
   });
 }
 
