@@ -3,6 +3,7 @@ import { cutShort } from '../end-record.js';
 import { Failure } from '../errors.js';
 import { BufferPool } from './buffer-pool.js';
 import { arrowFrames } from './arrow-frames.js';
+import type { NdjsonOptions } from './ndjson-rows.js';
 import { type RowStream, arrowRows } from './row-stream.js';
 
 export interface OpenRowsOptions {
@@ -10,6 +11,8 @@ export interface OpenRowsOptions {
   allowUnterminated: boolean;
   /** For rows that do not name their run. */
   runId: string;
+  /** What the columns of NDJSON are, or leave to guess them. */
+  json?: Pick<NdjsonOptions, 'schema' | 'infer' | 'note'>;
 }
 
 /** Reads as far as the schema. Throws 82 for an empty stream, 65 for one that is neither Arrow nor NDJSON. */
@@ -29,7 +32,10 @@ export async function openRows(
     return arrowRows(frames(bytes, signal), options.runId, pool);
   }
   if (magic === 'PAR1') throw new Failure('data', 'the rows are Parquet already');
-  throw new Failure('data', 'stdin is neither Arrow nor NDJSON');
+  if (!/^(?:\xef\xbb\xbf)?\s*(?:\{|$)/.test(magic)) throw new Failure('data', 'stdin is neither Arrow nor NDJSON');
+  const { ndjsonRows } = await import('./ndjson-rows.js');
+  const { allowUnterminated, runId, json = { schema: undefined, infer: false, note: () => {} } } = options;
+  return ndjsonRows(bytes, { allowUnterminated, runId, ...json });
 }
 
 /** The first four bytes or more; 82 when the stream has fewer. */

@@ -1,12 +1,14 @@
 /** `to-parquet`: rows on stdin, one Parquet file or a tar of them on stdout. */
+import { readFile } from 'node:fs/promises';
 import type { Command, Invocation } from '../cli/command.js';
 import { parseChoice, parseCount, parseSize } from '../cli/parse.js';
 import type { Compression } from '../codec/parquet-file.js';
+import type { OpenRowsOptions } from '../codec/open-rows.js';
 import type { OversizePolicy } from '../codec/loadable-rows.js';
 import type { ParquetStreamOptions } from '../codec/parquet-stream.js';
 import type { RowStream } from '../codec/row-stream.js';
 import type { ParquetTarget } from '../column/parquet-schema.js';
-import { Failure } from '../errors.js';
+import { Failure, fileFailure } from '../errors.js';
 import { AppendFile } from '../sink/append-file.js';
 import { outputFile } from '../sink/output-file.js';
 import { refuseTerminal, stdout } from '../sink/stdout.js';
@@ -61,6 +63,8 @@ const command: Command = {
       default: '/tmp',
       help: 'where a file of a tar waits once it is larger than 16 MiB',
     },
+    { name: 'schema', value: 'FILE', help: 'the columns of NDJSON, as `from-parquet --schema` prints them' },
+    { name: 'infer', help: 'guess the columns of NDJSON from its first 1000 rows, and say so' },
     { name: 'allow-unterminated', help: 'accept the rows of another program, which writes no end record' },
   ],
   async run(invocation) {
@@ -76,7 +80,8 @@ const command: Command = {
     const { tarBytes } = await import('../codec/tar-writer.js');
     const allowUnterminated = flags.on('allow-unterminated');
     const limits = await limitsOf(invocation, options.target);
-    const rows = openRows(bytes, { allowUnterminated, runId }, signal).then(limits.apply);
+    const json = await jsonOptions(invocation);
+    const rows = openRows(bytes, { allowUnterminated, runId, json }, signal).then(limits.apply);
     try {
       await write(rows);
     } finally {
@@ -96,6 +101,20 @@ const command: Command = {
 };
 
 export default command;
+
+/** What NDJSON has to be told. */
+async function jsonOptions({ flags, words }: Invocation): Promise<NonNullable<OpenRowsOptions['json']>> {
+  const path = flags.text('schema');
+  const infer = flags.on('infer');
+  const note = (text: string): void => words.note(text);
+  if (path === undefined) return { schema: undefined, infer, note };
+  if (infer) throw new Failure('usage', '--schema and --infer exclude each other');
+  const { schemaOfFile } = await import('../column/json-schema.js');
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw fileFailure(error, 'reading', path);
+  });
+  return { schema: schemaOfFile(text, path), infer, note };
+}
 
 interface Limits {
   apply: (stream: RowStream) => RowStream;
