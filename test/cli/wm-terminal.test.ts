@@ -10,7 +10,7 @@ import { parquetFile } from '../watermark/parquet-file.js';
 import { linesOf, receiptsFrom } from '../watermark/receipts.js';
 import { WM } from '../watermark/wm-program.js';
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 const folder = await mkdtemp(join(tmpdir(), 'wm-terminal-'));
 t.teardown(() => rm(folder, { recursive: true, force: true }));
 await writeFile(join(folder, 'receipts'), linesOf(receiptsFrom(0, 3)));

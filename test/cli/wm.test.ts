@@ -13,7 +13,7 @@ import { testS3 } from '../watermark/test-s3.js';
 import { type Ended, WM, wm } from '../watermark/wm-program.js';
 
 // More than a hundred short programs: on a busy machine each takes a second.
-t.setTimeout(180_000);
+t.setTimeout(400_000);
 
 const TABLE = 'shop.orders';
 const root = await mkdtemp(join(tmpdir(), 'wm-cli-'));
@@ -32,7 +32,7 @@ const lines = (ended: Ended): Record<string, unknown>[] =>
     .filter(Boolean)
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-t.test('get: the fields of the original under their names, and ours', { timeout: 60_000 }, async (t) => {
+t.test('get: the fields of the original under their names, and ours', { timeout: 240_000 }, async (t) => {
   const { run } = await place();
   const none = await run(['get', TABLE]);
   t.match(json(none), { table_name: TABLE, generation: 0, cursor: null, mysql_status: 'pending' });
@@ -76,7 +76,7 @@ t.test('get: the fields of the original under their names, and ours', { timeout:
   t.match((await run(['get', TABLE, '--format', 'env'])).stdout, /^WM_CURSOR='\["3"\]'$/m);
 });
 
-t.test('set: forward freely, back only when forced, and never to nothing', { timeout: 60_000 }, async (t) => {
+t.test('set: forward freely, back only when forced, and never to nothing', { timeout: 240_000 }, async (t) => {
   const { run } = await place();
   t.match(json(await run(['set', TABLE, '--timestamp', '2024-05-01 10:00:00', '--reason', 'archive starts here'])), {
     to: ['2024-05-01 10:00:00'],
@@ -105,7 +105,7 @@ t.test('set: forward freely, back only when forced, and never to nothing', { tim
   t.match(lines(await run(['history', TABLE]))[1], { kind: 'set', reason: 'archive starts here' });
 });
 
-t.test('pending, loaded, reset, restore: three marks that only move as told', { timeout: 60_000 }, async (t) => {
+t.test('pending, loaded, reset, restore: three marks that only move as told', { timeout: 240_000 }, async (t) => {
   const { run } = await place();
   await run(['advance', TABLE, '--flush-files', '1'], linesOf(receiptsFrom(0, 3)));
   const pending = lines(await run(['pending', TABLE]));
@@ -139,7 +139,7 @@ t.test('pending, loaded, reset, restore: three marks that only move as told', { 
 
 t.test(
   'a damaged generation: named, the last good one too; restore and force-reset both work',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (t) => {
     for (const way of ['restore', 'force-reset']) {
       const { folder, run } = await place();
@@ -180,7 +180,7 @@ t.test(
   },
 );
 
-t.test('list: globs, lag, pending files; odd names', { timeout: 60_000 }, async (t) => {
+t.test('list: globs, lag, pending files; odd names', { timeout: 240_000 }, async (t) => {
   const { run } = await place();
   for (const table of ['shop.orders', 'shop.items', 'crm.people', '../évil/`x`']) {
     t.equal((await run(['advance', table], linesOf(receiptsFrom(0, 1, 'r', table)))).code, 0, table);
@@ -200,7 +200,7 @@ t.test('list: globs, lag, pending files; odd names', { timeout: 60_000 }, async 
 
 t.test(
   'export and import bring a chain back to the byte; an old watermark file is taken over',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (t) => {
     const [one, two] = [await place(), await place()];
     await one.run(['advance', TABLE, '--flush-files', '1'], linesOf(receiptsFrom(0, 3)));
@@ -245,7 +245,7 @@ async function written(folder: string): Promise<Receipt[]> {
   );
 }
 
-t.test('verify: links, objects, sizes and checksums', { timeout: 60_000 }, async (t) => {
+t.test('verify: links, objects, sizes and checksums', { timeout: 240_000 }, async (t) => {
   const { folder, run } = await place();
   const objects = join(root, 'verify');
   await run(['advance', TABLE, '--flush-files', '1'], linesOf(await written(objects)));
@@ -268,7 +268,7 @@ t.test('verify: links, objects, sizes and checksums', { timeout: 60_000 }, async
   });
 });
 
-t.test('rebuild: a lost chain from the footers of the objects', { timeout: 60_000 }, async (t) => {
+t.test('rebuild: a lost chain from the footers of the objects', { timeout: 240_000 }, async (t) => {
   const { folder, run } = await place();
   const objects = join(root, 'rebuild/');
   await run(['advance', TABLE], linesOf(await written(objects)));
@@ -292,7 +292,7 @@ t.test('rebuild: a lost chain from the footers of the objects', { timeout: 60_00
   t.equal((await run(['verify', TABLE])).code, 0);
 });
 
-t.test('prune: a plan first; packed, nothing is forgotten and numbers go on', { timeout: 60_000 }, async (t) => {
+t.test('prune: a plan first; packed, nothing is forgotten and numbers go on', { timeout: 240_000 }, async (t) => {
   const { folder, run } = await place();
   await run(['advance', TABLE, '--flush-files', '1'], linesOf(receiptsFrom(0, 5)));
   t.match(
@@ -305,7 +305,7 @@ t.test('prune: a plan first; packed, nothing is forgotten and numbers go on', { 
   await utimes(folder, 0, 0);
 });
 
-t.test('lock, unlock, run', { timeout: 60_000 }, async (t) => {
+t.test('lock, unlock, run', { timeout: 240_000 }, async (t) => {
   const { folder, run } = await place();
   const lease = json(await run(['lock', TABLE, '--ttl', '1h']));
   t.match(await run(['lock', TABLE]), { code: 80, stderr: /is locked by/ });
@@ -331,7 +331,7 @@ t.test('lock, unlock, run', { timeout: 60_000 }, async (t) => {
   t.match(await run(['run', TABLE, '--', 'true']), { code: 0 });
 });
 
-t.test('a lease that is taken over stops the command with 80', { timeout: 60_000 }, async (t) => {
+t.test('a lease that is taken over stops the command with 80', { timeout: 240_000 }, async (t) => {
   const { run, folder } = await place();
   const env = { PATH: process.env.PATH, TABLEPIPE_WM_STORE: `file://${folder}` };
   const child = spawn(process.execPath, [WM, 'run', TABLE, '--ttl', '9s', '--', 'sleep', '30'], {
@@ -349,7 +349,7 @@ t.test('a lease that is taken over stops the command with 80', { timeout: 60_000
 
 t.test(
   'bad command lines are 64 and contact nothing; a wrong store is said clearly',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (t) => {
     const { run } = await place();
     for (const words of [
@@ -378,7 +378,7 @@ t.test(
   },
 );
 
-t.test('on S3 the same commands do the same', { timeout: 60_000 }, async (t) => {
+t.test('on S3 the same commands do the same', { timeout: 240_000 }, async (t) => {
   const s3 = await testS3();
   t.teardown(() => s3.stop());
   const store = (await s3.store()).url;

@@ -13,7 +13,7 @@ import { testS3 } from '../watermark/test-s3.js';
 import { type Ended, wm } from '../watermark/wm-program.js';
 
 const { signal } = new AbortController();
-t.setTimeout(180_000);
+t.setTimeout(400_000);
 const TABLE = 'shop.orders';
 const root = await mkdtemp(join(tmpdir(), 'wm-kill-'));
 const s3 = await testS3();

@@ -7,7 +7,7 @@ import { FileStore } from '../../src/watermark/file-store.js';
 import { testS3 } from '../watermark/test-s3.js';
 import { contest } from './wm-contest.js';
 
-t.setTimeout(120_000);
+t.setTimeout(300_000);
 
 t.test('file', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'wm-race-'));

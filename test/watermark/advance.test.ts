@@ -7,6 +7,9 @@ import { foldSet, emptyState } from '../../src/watermark/state.js';
 import { MemoryStore } from './memory-store.js';
 import { bytesOf, endOf, linesOf, positionAt, receiptsFrom } from './receipts.js';
 
+// On a busy machine everything takes ten times as long.
+t.setTimeout(240_000);
+
 const { signal } = new AbortController();
 
 interface Delivered {

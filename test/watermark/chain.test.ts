@@ -12,6 +12,9 @@ import { foldReset, foldRestored, foldSet, pendingAgain, emptyState, totalsOf } 
 import { type Break, BreakingStore, Crash, MemoryStore } from './memory-store.js';
 import { ROWS, bytesOf, linesOf, positionAt, receiptsFrom } from './receipts.js';
 
+// On a busy machine everything takes ten times as long.
+t.setTimeout(240_000);
+
 const TABLE = 'shop.orders';
 const signal = new AbortController().signal;
 

@@ -16,6 +16,9 @@ import { emptyState, foldReset, foldRestored, foldSet, pendingAgain, totalsOf } 
 import { type Break, BreakingStore, Crash, MemoryStore } from './memory-store.js';
 import { bytesOf, endOf, linesOf, receiptsFrom } from './receipts.js';
 
+// On a busy machine everything takes ten times as long.
+t.setTimeout(240_000);
+
 const TABLE = 'shop.orders';
 const { signal } = new AbortController();
 

@@ -5,6 +5,9 @@ import { everyGeneration, pack, planPack } from '../../src/watermark/pack.js';
 import { type Break, BreakingStore, Crash, MemoryStore } from './memory-store.js';
 import { bytesOf, linesOf, receiptsFrom } from './receipts.js';
 
+// On a busy machine everything takes ten times as long.
+t.setTimeout(240_000);
+
 const { signal } = new AbortController();
 const later = Date.now() + 3_600_000;
 
