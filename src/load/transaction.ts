@@ -145,13 +145,15 @@ export class Loader {
     const plan = planTable(warehouse, target, opened.columns, first, existing, this.context.plan);
     await opened.close();
     demandReplaceable(plan, objects);
-    const staged = await warehouse.stage(session, plan, objects, checked(open, opened));
+    const files = checked(open, opened);
+    const direct = await warehouse.direct?.(session, plan, objects, files);
+    const staged = direct ?? (await warehouse.stage(session, plan, objects, files));
     await failpoint('rs-copy.after-copy');
     const counted = session.dry ? objects : demandRows(objects, staged);
     // Late, because a change of the table locks readers out until the commit.
-    for (const statement of plan.ddl) await session.write(statement);
+    for (const statement of direct ? [] : plan.ddl) await session.write(statement);
     if (!existing) await ledger.forget(session);
-    const merged = await warehouse.merge(session, plan, staged);
+    const merged = direct ? direct.rows : await warehouse.merge(session, plan, staged);
     await ledger.add(session, counted, batch.id);
     const bytes = objects.reduce((total, object) => total + object.bytes, 0);
     return {

@@ -130,6 +130,11 @@ export interface Warehouse {
   addColumn(table: Table, column: Pick<PlannedColumn, 'name' | 'type'>): string;
   /** Statements that let a column take wider values, or NULL; empty when the server cannot or need not. */
   widen(table: Table, column: PlannedColumn, target: TargetColumn): readonly string[];
+  /**
+   * Loads without a staging table where that gives the same rows, the table's own statements included; undefined,
+   * with nothing changed, where it would not.
+   */
+  direct?(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged | undefined>;
   /** Creates the staging table and fills it with the rows of the objects, in their order. */
   stage(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged>;
   /** Brings the staged rows into the target and drops the staging table; resolves to the rows inserted or updated. */
