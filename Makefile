@@ -49,3 +49,7 @@ demo: build ## the pipeline on real servers, twice, with the proof; leaves nothi
 
 clean: ## remove what was built
 	rm -rf dist .run
+
+.PHONY: bench-load
+bench-load: build ## measure rs-copy against psql \copy (needs make up; . .run/env)
+	node dist/test/bench/load.js 500000 --record

@@ -8,10 +8,11 @@ import { loadFiles } from '../load/load-file.js';
 import { type Table, storedTable } from '../load/name.js';
 import { DrySession } from '../load/session.js';
 import type { PlanOptions } from '../load/table-plan.js';
-import { Loader } from '../load/transaction.js';
+import { type LoadContext, Loader } from '../load/transaction.js';
 import { writeStdout } from '../sink/stdout.js';
 import { objectAccess } from './object-access.js';
 import { castOf } from './rs-copy/cast.js';
+import { checkAll } from './rs-copy/check-all.js';
 import { loadAll } from './rs-copy/load-all.js';
 import { WAREHOUSE_FLAGS, openWarehouse, settingsOf, targetTable } from './warehouse.js';
 import { STORE_FLAGS } from './watermark-store.js';
@@ -57,6 +58,9 @@ const command: Command = {
       default: '_tablepipe_ledger_TABLE',
       help: 'where loaded objects are noted',
     },
+    { name: 'check', help: 'read footers and catalogue only, and say what a load would refuse' },
+    { name: 'watch', help: 'with --from-store: keep loading while the extract runs' },
+    { name: 'poll', value: 'TIME', default: '2s', help: 'with --watch: how often the chain is asked' },
     { name: 'dry-run', short: 'n', help: 'print the SQL and change nothing' },
     ...WAREHOUSE_FLAGS,
     ...STORE_FLAGS,
@@ -69,7 +73,7 @@ const command: Command = {
     const named = flags.text('ledger');
     const ledgerTable = named === undefined ? ledgerOf(warehouse.names, target) : targetTable(named, '--ledger');
     const plan = planOptions(invocation);
-    const loader = new Loader({
+    const context: LoadContext = {
       warehouse,
       ledger: new Ledger(storedTable(warehouse.names, ledgerTable), target, warehouse),
       target,
@@ -80,8 +84,10 @@ const command: Command = {
         ? { wrap: (session) => new DrySession(session, (statement) => writeStdout(`${statement}\n`)) }
         : {}),
       onRetry: (error, attempt) => words.note(`attempt ${attempt}: ${(error as Error).message}; trying again`),
-    });
+    };
+    const loader = new Loader(context);
     try {
+      if (flags.on('check')) return await checkAll(invocation, context);
       await loadAll(invocation, loader, { target, limits: limitsOf(invocation), whole: plan.mode === 'replace' });
     } finally {
       await loader.end();

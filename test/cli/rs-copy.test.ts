@@ -178,3 +178,89 @@ t.test('refusals say what to do', async (t) => {
     t.notMatch(ended.stderr, /secret/);
   }
 });
+
+t.test('other columns stop with a diff, or are added; casts only when asked for', async (t) => {
+  const receipts = receiptStream([orders([[1, 'a', 1]])]);
+  await sql.query(`CREATE TABLE ${schema}.narrow (id int PRIMARY KEY, name int, extra text DEFAULT 'kept')`);
+  const differs = demandCode(await rsCopy([`${schema}.narrow`], receipts), 65);
+  t.match(
+    differs.stderr,
+    /name is integer, the files have varchar\(20\); update_at \(timestamp\) is missing.*--evolve add/,
+  );
+  const checked = demandCode(await rsCopy([`${schema}.narrow`, '--check'], receipts), 65);
+  t.match(lines(checked), [{ type: 'check', ok: false, code: 65 }]);
+  await sql.query(`ALTER TABLE ${schema}.narrow DROP COLUMN name, ADD COLUMN name varchar(3)`);
+  demandCode(await rsCopy([`${schema}.narrow`, '--evolve', 'add'], receipts));
+  t.same((await sql.query(`SELECT id, name, extra FROM ${schema}.narrow`)).rows, [{ id: 1, name: 'a', extra: 'kept' }]);
+  const gift = demandCode(await rsCopy([`${schema}.cast`, '--create', '--cast', 'id=boolean'], receipts));
+  t.match(lines(gift), [{ status: 'loaded' }, { type: 'end' }]);
+  t.same((await sql.query(`SELECT id FROM ${schema}.cast`)).rows, [{ id: true }]);
+});
+
+t.test('a refused value is not printed unless it may be', async (t) => {
+  await sql.query(
+    `CREATE TABLE ${schema}.short (id int PRIMARY KEY, name varchar(3), update_at timestamp CHECK (update_at IS NULL))`,
+  );
+  const receipts = receiptStream([orders([[1, 'abc', 1]])]);
+  const hidden = demandCode(await rsCopy([`${schema}.short`], receipts), 65);
+  t.match(hidden.stderr, /constraint.*--show-values/);
+  t.notMatch(hidden.stderr, /abc/);
+  t.match(demandCode(await rsCopy([`${schema}.short`, '--show-values'], receipts), 65).stderr, /abc/);
+});
+
+t.test('views and grants survive a replacement, and readers never see it empty', async (t) => {
+  const words = [`${schema}.seen`, '--create', '--mode', 'replace'];
+  const snapshot = (rows: readonly Row[]): string => receiptStream([orders(rows, 0, { read: 'snapshot' })], 'snapshot');
+  demandCode(await rsCopy(words, snapshot([[1, 'a', 1]])));
+  await sql.query(`CREATE VIEW ${schema}.view AS SELECT id FROM ${schema}.seen`);
+  await sql.query(`GRANT SELECT ON ${schema}.seen TO PUBLIC`);
+  const reader = await connectTarget();
+  const counts: number[] = [];
+  let done = false;
+  const reading = (async () => {
+    while (!done)
+      counts.push((await reader.query<{ n: number }>(`SELECT count(*)::int AS n FROM ${schema}.seen`)).rows[0]?.n ?? 0);
+  })();
+  demandCode(await rsCopy(words, snapshot([[2, 'b', 1]])));
+  done = true;
+  await reading;
+  await reader.end();
+  t.ok(counts.length > 0 && counts.every((n) => n === 1), `${counts.length} reads`);
+  t.same((await sql.query(`SELECT id FROM ${schema}.view`)).rows, [{ id: 2 }]);
+  const granted = await sql.query(`SELECT has_table_privilege('pg_monitor', '${schema}.seen', 'SELECT') AS may`);
+  t.same(granted.rows, [{ may: true }]);
+});
+
+t.test('rows gone from a snapshot are marked where that is asked for', async (t) => {
+  const words = [`${schema}.marked`, '--create', '--mode', 'replace', '--soft-delete', 'gone_at'];
+  const snapshot = (rows: readonly Row[]): string => receiptStream([orders(rows, 0, { read: 'snapshot' })], 'snapshot');
+  const state = async (): Promise<unknown[]> =>
+    (await sql.query({ text: `SELECT id, gone_at IS NULL FROM ${schema}.marked ORDER BY id`, rowMode: 'array' })).rows;
+  demandCode(
+    await rsCopy(
+      words,
+      snapshot([
+        [1, 'a', 1],
+        [2, 'b', 1],
+      ]),
+    ),
+  );
+  demandCode(await rsCopy(words, snapshot([[2, 'b', 1]])));
+  t.same(await state(), [
+    [1, false],
+    [2, true],
+  ]);
+  demandCode(
+    await rsCopy(
+      words,
+      snapshot([
+        [1, 'a', 2],
+        [2, 'b', 1],
+      ]),
+    ),
+  );
+  t.same(await state(), [
+    [1, true],
+    [2, true],
+  ]);
+});

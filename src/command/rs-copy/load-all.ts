@@ -1,5 +1,6 @@
 /** The run of `rs-copy`: batches in, a line for each that was loaded, and the end line. */
 import type { Invocation } from '../../cli/command.js';
+import { parseDuration } from '../../cli/parse.js';
 import { Failure, codeOf } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Batch, BatchLimits } from '../../load/batch.js';
@@ -8,6 +9,7 @@ import type { Table } from '../../load/name.js';
 import type { Loader } from '../../load/transaction.js';
 import { readReceipts } from '../../receipt.js';
 import { writeStdout } from '../../sink/stdout.js';
+import { pause } from '../../retry.js';
 import { stdinBytes, stdinIsDevice } from '../../source/stdin.js';
 import { interruptible } from '../../stage.js';
 import type { Chain } from '../../watermark/chain.js';
@@ -53,6 +55,7 @@ class Run {
     }
     const chain = openTableChain(await openStore(this.invocation), source, this.invocation);
     const withStdin = !flags.on('catch-up') && !stdinIsDevice() && !this.dry;
+    if (flags.on('watch')) return this.watch(chain);
     if (withStdin) return this.follow(chain, new Arrivals(this.receipts(), source));
     return this.load(this.pending(chain), chain);
   }
@@ -78,6 +81,18 @@ class Run {
       if (over && arrivals.error !== undefined) throw arrivals.error;
       if (over) return;
       await arrivals.changed(seen);
+    }
+  }
+
+  /** Loads, waits and loads again until no extract is under way and nothing is pending. */
+  private async watch(chain: Chain): Promise<void> {
+    const { flags, signal } = this.invocation;
+    const pollMs = parseDuration(flags.text('poll') ?? '2s', '--poll');
+    for (;;) {
+      const running = (await chain.read())?.doc.state.mysql_status === 'running';
+      await this.load(this.pending(chain), chain);
+      if (!running) return;
+      await pause(pollMs, signal);
     }
   }
 
