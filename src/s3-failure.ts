@@ -27,7 +27,8 @@ const WITHOUT_ANSWER = /timeout|socket|network|EPIPE|ECONN|EAI_AGAIN|ENOTFOUND|E
 const EXPIRED = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired']);
 
 /** What was asked for does not exist on this store or for this account. */
-const SETUP = /^(?:InvalidStorageClass|InvalidEncryptionAlgorithmError|KMS\..*|InvalidTag|InvalidBucketName)$/;
+const SETUP =
+  /^(?:InvalidStorageClass|InvalidEncryptionAlgorithmError|KMS\..*|InvalidTag|InvalidBucketName|InvalidArgument|NotImplemented)$/;
 
 /** True when the store says that what arrived is not what was sent: damaged on the way, worth one more try. */
 export function isDamaged(error: unknown): boolean {
@@ -69,7 +70,7 @@ export function s3Failure(error: unknown, doing: string, url: string, action: st
     return new Failure('config', `${message}: the clocks differ (server ${server})`, { cause: error, hint });
   }
   if (SETUP.test(name)) {
-    const hint = 'Check the storage class, the encryption and the key that were asked for.';
+    const hint = 'The store does not have the storage class, encryption, key or checksum that was asked for.';
     return new Failure('config', `${message}: ${name}`, { cause: error, hint });
   }
   if (status === 401 || status === 403) {

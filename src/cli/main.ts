@@ -6,7 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeSync } from 'node:fs';
-import { Failure, codeOf, systemCode } from '../errors.js';
+import { Failure, codeOf, fileFailure, systemCode } from '../errors.js';
 import { FAILPOINT_VARIABLE, armFailpoints } from '../failpoint.js';
 import { COMMON_FLAGS, type Command, type CommandSet, type Invocation } from './command.js';
 import { closest, parseFlags, type Parsed } from './flags.js';
@@ -43,7 +43,7 @@ export async function main(program: string, load: () => Promise<Command | Comman
     await command.run(invocation(program, parsed, words, signals.signal));
     process.exitCode = 0;
   } catch (error) {
-    const failure = signals.reason ?? readerLeft(error) ?? error;
+    const failure = signals.reason ?? readerLeft(error) ?? noDescriptors(error) ?? error;
     const silent = failure instanceof Failure && failure.kind === 'reader-left';
     if (!silent && !signals.received) words.fail(failure);
     process.exitCode = codeOf(failure);
@@ -114,6 +114,12 @@ function readerLeft(error: unknown): Failure | undefined {
   return systemCode(error) === 'EPIPE' && /write/.test(String((error as { syscall?: string }).syscall ?? ''))
     ? new Failure('reader-left', 'the reader of stdout went away', { cause: error })
     : undefined;
+}
+
+/** Too few file descriptors to load the program itself. */
+function noDescriptors(error: unknown): Failure | undefined {
+  const few = systemCode(error) === 'EMFILE' || systemCode(error) === 'ENFILE';
+  return few && !(error instanceof Failure) ? fileFailure(error, 'loading', 'the program') : undefined;
 }
 
 /**
