@@ -19,7 +19,7 @@ export type InputKind = 'tar' | 'parquet' | 'arrow' | 'ndjson' | 'other';
 /** Yields every member of the input, then exactly one `end`. 82 for an input that ends before it is complete. */
 export async function* members(input: AsyncIterable<Uint8Array>, options: MemberOptions): AsyncGenerator<MemberItem> {
   const reader = new ByteReader(input);
-  const kind = kindOf(await reader.peek(BLOCK));
+  const kind = kindOf(await reader.peek(BLOCK), options);
   if (kind === 'tar') return yield* tarMembers(reader, options);
   if (kind === 'other' && !options.allowUnterminated) {
     await reader.close();
@@ -41,7 +41,7 @@ export async function* members(input: AsyncIterable<Uint8Array>, options: Member
   }
 }
 
-function kindOf(head: Uint8Array): InputKind {
+function kindOf(head: Uint8Array, { allowUnterminated }: MemberOptions): InputKind {
   if (head.length === 0) throw cutShort('input', 0);
   const start = Buffer.from(head.subarray(0, 4));
   if (isTarHeader(head)) return 'tar';
@@ -51,7 +51,7 @@ function kindOf(head: Uint8Array): InputKind {
   if (head.every((byte) => byte === 0)) throw cutShort('tar stream', 0);
   if (start.toString('latin1', 0, 1) === '{') return 'ndjson';
   // Less than a block and no line in it: more likely a tar that was cut in its first header than a short text.
-  if (head.length < BLOCK && !head.includes(10)) throw cutShort('input', 0);
+  if (!allowUnterminated && head.length < BLOCK && !head.includes(10)) throw cutShort('input', 0);
   return 'other';
 }
 
