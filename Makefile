@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help install build check format test test-slow mutants up down demo clean bench-extract
+.PHONY: help install build check format test test-slow mutants up down demo clean bench-extract bench-files
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -34,6 +34,9 @@ test-slow: build ## the same with the long tests
 
 mutants: build ## break copies of the programs on purpose; the tests must notice
 	node dist/test/fault/mutants.js
+
+bench-files: build ## Arrow to Parquet on one core against parquet-wasm fed from memory
+	node dist/test/bench/to-parquet.js
 
 bench-extract: build ## MySQL rows to Arrow against the socket alone, the mariadb client and mysql2; wants TABLEPIPE_MYSQL_URL
 	node dist/test/bench/extract.js
