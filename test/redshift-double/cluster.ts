@@ -22,6 +22,8 @@ export class Cluster {
   readonly s3: S3Client;
   readonly bucket: string;
   readonly prefix: string;
+  /** The database behind the double, for looking past it. */
+  readonly behind: string;
   readonly client: pg.Client;
   readonly notices: string[] = [];
   readonly #clients: pg.Client[] = [];
@@ -32,6 +34,7 @@ export class Cluster {
     s3: S3Client;
     bucket: string;
     prefix: string;
+    behind: string;
     client: pg.Client;
     dropDatabase: () => Promise<void>;
   }) {
@@ -39,6 +42,7 @@ export class Cluster {
     this.s3 = parts.s3;
     this.bucket = parts.bucket;
     this.prefix = parts.prefix;
+    this.behind = parts.behind;
     this.client = parts.client;
     this.#dropDatabase = parts.dropDatabase;
     this.client.on('notice', (notice) => this.notices.push(notice.message ?? ''));
@@ -151,6 +155,7 @@ export async function startCluster(t: Test, options: Partial<DoubleOptions> = {}
     s3,
     bucket,
     prefix: `${database}/`,
+    behind: behind.href,
     client: await open(double.url),
     dropDatabase: () => onServer(warehouse, `DROP DATABASE ${database} WITH (FORCE)`),
   });
