@@ -56,3 +56,7 @@ clean: ## remove what was built
 .PHONY: bench-load
 bench-load: build ## measure rs-copy against psql \copy (needs make up; . .run/env)
 	node dist/test/bench/load.js 500000 --record
+
+.PHONY: bench-put
+bench-put: build ## measure s3-put of 1 GiB against a bare UploadPart loop (needs make up; . .run/env)
+	node dist/test/bench/put.js 1024 --record
