@@ -54,6 +54,8 @@ export async function planTable(
   const key = read === 'incremental' ? cursor : snapshot ? snapshotKey(table) : keyColumns(table, table.primaryKey);
   const index = key.length === 0 ? null : demandIndex(table, key, request.allowFullScan);
   const from = tableSource(table, index);
+  // A backfill ends in incremental reads: what they need is asked for before the long read, not after it.
+  if (read === 'backfill' && !shard) demandIndex(table, cursor, request.allowFullScan);
   if (!snapshot) await demandNoNulls(session.ask, table, cursor);
   const [first] = cursor;
   const until = first ? await boundOf(session, from, first, request, signal) : shardBound(shard);
