@@ -31,8 +31,8 @@ export interface SettledBound extends Bound {
 /** What a user without PROCESS is told. */
 const ACCESS_DENIED = 1227;
 
-const FRESH_TRIES = 50;
-const FRESH_PAUSE_MS = 110;
+/** About 20 s in all; see freshPauseMs. */
+const FRESH_TRIES = 16;
 
 /** What connections do that run no statement of a writer. A replication applier is judged by its transactions. */
 const IDLE = [
@@ -98,11 +98,19 @@ async function openTransactions(session: MysqlSession, lagMs: number, signal: Ab
     const rows = await listedTransactions(session, lagMs);
     await session.ask('COMMIT');
     if (rows) return rows.map(boundOfTransaction);
-    await pause(FRESH_PAUSE_MS, signal);
+    await pause(freshPauseMs(attempt), signal);
   }
-  throw new Failure('protocol', 'information_schema.innodb_trx does not show our own transaction', {
-    hint: 'Read up to a time of your own with --until.',
+  throw new Failure('temporary', 'information_schema.innodb_trx does not show our own transaction', {
+    hint: 'Something reads that table more than ten times a second; or read up to a time of your own with --until.',
   });
+}
+
+/**
+ * Each of several extractors that start together keeps the list old for the others, so the pauses grow and differ:
+ * 75 to 150 ms at first, up to 1 to 2 s.
+ */
+function freshPauseMs(attempt: number): number {
+  return (0.5 + Math.random() / 2) * Math.min(2_000, 150 * 2 ** attempt);
 }
 
 /**
