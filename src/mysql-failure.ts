@@ -54,6 +54,10 @@ export function mysqlFailure(error: unknown, doing: string): Failure {
     const [kind = 'protocol'] = (Object.keys(NUMBERS) as Kind[]).filter((each) => NUMBERS[each]?.includes(number));
     return failure(kind, doing, error, HINTS[number]);
   }
+  // A mistake of ours must not be blamed on the server.
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {
+    return failure('internal', doing, error, undefined);
+  }
   const code = systemCode(error) ?? '';
   if (hasNoTls(error)) return failure('config', doing, error, 'The server has no TLS; say --ssl-mode disabled.');
   if (TLS.test(code)) return failure('denied', doing, error, 'Give the authority with --ssl-ca, or see --ssl-mode.');

@@ -59,11 +59,11 @@ function channel(client: Client, via: SshHost, host: string, port: number): Prom
 }
 
 async function login(host: SshHost, connectMs: number, way: Duplex | undefined, signal: AbortSignal): Promise<Client> {
-  const { Client: Ssh, utils } = await import('ssh2');
-  const client = new Ssh();
+  const { default: ssh2 } = await import('ssh2');
+  const client = new ssh2.Client();
   let refusal: Failure | undefined;
   const config = {
-    ...loginConfig(host, connectMs, utils.parseKey),
+    ...loginConfig(host, connectMs, ssh2.utils.parseKey),
     ...(way === undefined ? { host: host.host, port: host.port } : { sock: way }),
     hostVerifier: (key: Buffer) => {
       refusal = hostKeyRefusal(host, key);
