@@ -15,7 +15,7 @@ export type PositionReader = (batch: RecordBatch, row: number) => Position;
 
 /**
  * A reader for the named columns. Throws 65 when the stream lacks one of them or holds it in a type that has no
- * exact text (a float, a binary value); the reader throws 65 for a NULL, which no cursor can stand on.
+ * exact text (a float); the reader throws 65 for a NULL, which no cursor can stand on.
  */
 export function positionReader(fields: readonly Field[], columns: readonly string[]): PositionReader {
   const readers = columns.map((name) => {
@@ -55,7 +55,9 @@ function textOf(field: Field): Text {
     const digits = Number(/\((\d)\)/.exec(mysql)?.[1] ?? (mysql === '' ? 6 : 0));
     return (data, row) => timestampText((data.values as BigInt64Array)[row] ?? 0n, digits);
   }
-  if (DataType.isUtf8(type)) return utf8At;
+  if (DataType.isUtf8(type)) return (data, row) => Buffer.from(bytesAt(data, row)).toString('utf8');
+  // As mysql-extract writes the position of a binary key.
+  if (DataType.isBinary(type)) return (data, row) => `0x${Buffer.from(bytesAt(data, row)).toString('hex')}`;
   throw new Failure('data', `the cursor column ${name} is ${mysql || String(type)}, which has no exact text`, {
     hint: 'Choose an integer, decimal, date, time or string column as the cursor.',
   });
@@ -65,13 +67,9 @@ function integerAt(data: Data, row: number): number | bigint {
   return (data.values as BigInt64Array | Int32Array)[row] ?? 0;
 }
 
-function utf8At(data: Data, row: number): string {
+function bytesAt(data: Data, row: number): Uint8Array {
   const { valueOffsets, values } = data as unknown as { valueOffsets: Int32Array; values: Uint8Array };
-  return Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString(
-    'utf8',
-    valueOffsets[row],
-    valueOffsets[row + 1],
-  );
+  return values.subarray(valueOffsets[row], valueOffsets[row + 1]);
 }
 
 /** MySQL prints YEAR with four digits and a ZEROFILL column with its display width. */

@@ -336,3 +336,19 @@ t.test('the pipe, twice: everything, then only what changed', async (t) => {
   t.equal(rows(demandStatus(await pipeline(line, around)).stdout), 10);
   t.equal(rows(demandStatus(await pipeline(line, around)).stdout), 0);
 });
+
+t.test('a binary key: read by pages, committed, gone on with', async (t) => {
+  await db.run('CREATE TABLE hashed (b BINARY(16) PRIMARY KEY, update_at DATETIME(6) NOT NULL, KEY (update_at))');
+  await db.run(`INSERT INTO hashed SELECT UNHEX(MD5(seq)), ${PAST} FROM seq_1_to_1000`);
+  const table = `${db.name}.hashed`;
+  const around = { env: { ...env, TABLEPIPE_WM_STORE: `file://${home}/wm/` } };
+  const line = (failpoint: string): string =>
+    `${failpoint} mysql-extract ${table} --batch-size 300 --since "$(wm get ${table} --format cursor)" | to-parquet --split-rows 200 | s3-put file://${home}/hashed/ | wm advance ${table}`;
+  const cut = await pipeline(line('TABLEPIPE_UNSAFE_FAILPOINTS=mysql-extract.after-page=kill@2'), around);
+  t.equal(cut.code, 82);
+  const where = await pipeline(`wm get ${table} --format cursor`, around);
+  t.match(where.stdout, /^\{"backfill":\["0x[0-9a-f]{32}"\],/);
+  demandStatus(await pipeline(line(''), around));
+  const total = await pipeline(`wm get ${table} --format json`, around);
+  t.match(JSON.parse(total.stdout), { mysql_rows_extracted: 1000, mysql_status: 'success' });
+});
