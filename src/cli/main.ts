@@ -5,6 +5,7 @@
  * event loop would otherwise end a Node process with 0 (reference/reliability.md section 0).
  */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { readFileSync, writeSync } from 'node:fs';
 import { Failure, codeOf, fileFailure, systemCode } from '../errors.js';
 import { FAILPOINT_VARIABLE, armFailpoints } from '../failpoint.js';
@@ -155,6 +156,8 @@ class Signals {
   private readonly listeners = new Map<Signal, () => void>();
 
   constructor(words: () => Words) {
+    // Every request in flight listens; Node warns at eleven.
+    setMaxListeners(0, this.controller.signal);
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
       const onSignal = (): void => {
         if (this.received) return this.die(name);

@@ -3,6 +3,7 @@
  * checked. The next member is read while the last ones are still being completed.
  */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { Member, MemberItem } from '../codec/member.js';
 import type { EndRecord } from '../end-record.js';
 import { Failure, codeOf } from '../errors.js';
@@ -58,6 +59,7 @@ class Run {
     private readonly signal: AbortSignal,
   ) {
     this.runId = options.runId;
+    setMaxListeners(0, this.stop.signal);
     if (signal.aborted) this.stop.abort(signal.reason);
     signal.addEventListener('abort', () => this.stop.abort(signal.reason), { once: true });
   }

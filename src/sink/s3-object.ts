@@ -7,6 +7,7 @@
  * these is a test in test/sink/s3-object.test.ts.
  */
 import type { CompletedPart } from '@aws-sdk/client-s3';
+import { setMaxListeners } from 'node:events';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { retry } from '../retry.js';
@@ -69,6 +70,8 @@ class Upload {
     outer: AbortSignal,
   ) {
     this.sizes = new PartSizes(options.partBytes, options.bytes);
+    // Each part in flight listens; there are never more than --concurrency of them.
+    setMaxListeners(0, this.stop.signal);
     const onAbort = (): void => this.stop.abort(outer.reason);
     if (outer.aborted) onAbort();
     outer.addEventListener('abort', onAbort, { once: true });

@@ -1,5 +1,6 @@
 /** The sink of S3 objects on a real store: what it promises, and where @aws-sdk/lib-storage would not keep it. */
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Upload } from '@aws-sdk/lib-storage';
 import t from 'tap';
@@ -12,6 +13,8 @@ t.setTimeout(120_000);
 const s3 = await S3Scratch.open(2_000);
 t.teardown(() => s3.close());
 const { signal } = new AbortController();
+// Twenty wait for it at once below; main() does the same for the programs.
+setMaxListeners(0, signal);
 const small = randomBytes(10_000);
 const large = randomBytes(11 * MIB);
 /** What a Failure of a kind looks like. */
