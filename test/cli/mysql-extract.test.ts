@@ -288,15 +288,15 @@ t.test('DDL in the middle of a run is named', async (t) => {
   t.match(await altered('ADD COLUMN more INT'), { code: 0 }, "a new column is the next run's");
 });
 
-t.test('a table of 4,096 columns', async (t) => {
-  const columns = Array.from({ length: 4095 }, (_, i) => `c${i} TINYINT NOT NULL DEFAULT ${i % 100}`);
-  // InnoDB ends at 1,017.
-  await db.run(`CREATE TABLE wide (id INT PRIMARY KEY, ${columns.join(', ')}) ENGINE=MyISAM`);
+t.test('a table of a thousand columns', async (t) => {
+  // InnoDB ends at 1,017; other engines at what fits into one 64 KiB definition.
+  const columns = Array.from({ length: 1000 }, (_, i) => `c${i} SMALLINT NOT NULL DEFAULT ${i}`);
+  await db.run(`CREATE TABLE wide (id INT PRIMARY KEY, ${columns.join(', ')})`);
   await db.run('INSERT INTO wide (id) VALUES (1), (2)');
   const { rows, ended } = await extract([`${db.name}.wide`, '--cursor', 'id', '--until', 'none']);
   demandCode(ended);
-  t.equal(Object.keys(rows[1] ?? {}).length, 4096);
-  t.equal(rows[1]?.c4094, 94);
+  t.equal(Object.keys(rows[1] ?? {}).length, 1001);
+  t.equal(rows[1]?.c999, 999);
 });
 
 t.test('--help says everything, fast', async (t) => {
