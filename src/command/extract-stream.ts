@@ -8,7 +8,7 @@ import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { MysqlSession, Row } from '../mysql-session.js';
 import type { Extract } from '../plan/extract.js';
-import { type ReadPlan, boundaryStatement, positionOf, statement } from '../plan/read-plan.js';
+import { type ReadPlan, boundaryStatement, positionOf, statement, tiesStatement } from '../plan/read-plan.js';
 import { PROVENANCE_KEY, type Provenance } from '../provenance.js';
 import { onReaderLeft, stdout } from '../sink/stdout.js';
 import { type PageRead, type Sessions, type Statement, mysqlPages } from '../source/mysql-pages.js';
@@ -95,6 +95,7 @@ function pageRead(plan: ReadPlan, schema: PageRead['shape']['schema'], settings:
     limit,
     page: (position, rows, last) => tagged(statement(plan, position, rows, last)),
     boundary: (position, rows) => tagged(boundaryStatement(plan, position, rows)),
+    ties: plan.unique ? null : (position) => tagged(tiesStatement(plan, position)),
   };
 }
 
@@ -107,7 +108,8 @@ function rowsOf(
   parallel: number,
 ): Source<RowBatch> {
   const { pageRows, limit } = read;
-  if (parallel === 1 || pageRows === null || limit !== null) return (stop) => mysqlPages(lent, session, read, stop);
+  if (parallel === 1 || pageRows === null || limit !== null || read.ties)
+    return (stop) => mysqlPages(lent, session, read, stop);
   const position = (row: Row | undefined): Position | null => positionOf(plan.key, row);
   return (stop) => parallelPages(lent, session, { ...read, pageRows, parallel, positionOf: position }, stop);
 }

@@ -17,6 +17,8 @@ export interface ReadPlan {
   primaryKey: readonly string[];
   /** The order of the read, and what positions consist of; empty for a read without order. */
   key: readonly KeyColumn[];
+  /** A unique key of the table is part of `key`; of a query nobody knows. */
+  unique: boolean;
   /** Where reading begins, exclusive; a prefix is inclusive. null = from the start. */
   since: Position | null;
   /** What the stream says it begins at; differs from `since` for a shard, which begins with its lower bound. */
@@ -73,7 +75,17 @@ export function boundaryStatement(plan: ReadPlan, position: Position | null, row
   };
 }
 
-/** The position in a row of such a statement. */
+/** The statement that counts the rows at a position. */
+export function tiesStatement(plan: ReadPlan, position: Position): Condition {
+  const at = [beside(plan.key, '>=', position), beside(plan.key, '<=', position)];
+  const where = every([...at, ...plan.conditions]);
+  return {
+    sql: `SELECT COUNT(*) AS n FROM ${plan.from.sql} WHERE ${where.sql}`,
+    values: [...plan.from.values, ...where.values],
+  };
+}
+
+/** The position in a row of a boundary statement. */
 export function positionOf(key: readonly KeyColumn[], row: Row | undefined): Position | null {
   return row === undefined ? null : key.map((_, index) => row[`k${index}`] ?? '');
 }

@@ -45,6 +45,8 @@ export interface PageRead {
   page(position: Position | null, rows: number | null, last: Position | null): Statement;
   /** The position of the nth row after a position: one row from the index alone, or none. */
   boundary(position: Position | null, rows: number): Statement;
+  /** How many rows (`n`) stand at a position; null where a key says that it is one. */
+  ties: ((position: Position) => Statement) | null;
 }
 
 /** Lends sessions and ends queries; the command owns the server's address. */
@@ -81,6 +83,7 @@ export async function* mysqlPages(
       left -= got;
       await failpoint('mysql-extract.after-page');
       if (got < wanted) return;
+      if (read.ties && position !== null) await reader.demandSole(read.ties(position));
     }
   } finally {
     await reader.close();
@@ -137,6 +140,17 @@ export class PageReader {
         await this.reopen(error);
       }
     }
+  }
+
+  /** Rows that share the position a page ends at would be lost between two pages. */
+  async demandSole(ties: Statement): Promise<void> {
+    const [row] = await this.ask(ties);
+    if (Number(row?.n ?? 0) <= 1) return;
+    const { table, plans, position } = this.shape;
+    const names = position.map((index) => plans[index]?.name ?? '').join(', ');
+    throw new Failure('data', `${table} has several rows with the same ${names}, of which some would be lost`, {
+      hint: 'Name further columns with --cursor, until they tell every row apart.',
+    });
   }
 
   /** Ends the session, and its query on the server when it still runs one. */

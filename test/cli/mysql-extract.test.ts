@@ -299,6 +299,16 @@ t.test('a table of a thousand columns', async (t) => {
   t.equal(rows[1]?.c999, 999);
 });
 
+t.test('cursor columns of a query that do not tell its rows apart are found out', async (t) => {
+  const query = `SELECT update_at AS at, id FROM ${db.name}.ties WHERE id BETWEEN 9990 AND 10010`;
+  const words = ['tied', '--query', query, '--allow-full-scan'];
+  const lossy = await extract([...words, '--cursor', 'at', '--limit', '5']);
+  t.equal(lossy.ended.code, 65);
+  t.match(lossy.ended.stderr, /several rows with the same at/);
+  t.match(lossy.end, { status: 'aborted' });
+  t.equal((await extract([...words, '--cursor', 'at,id', '--limit', '5'])).rows.length, 5);
+});
+
 t.test('--help says everything, fast', async (t) => {
   const times: number[] = [];
   for (let attempt = 0; attempt < 2; attempt += 1) {
