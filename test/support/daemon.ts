@@ -90,6 +90,16 @@ async function end(
   const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
   await gone;
   clearTimeout(timer);
+  killGroup(child.pid);
+}
+
+/** A child that the server forked in its last moment would go on holding the listening socket (seen with sshd). */
+function killGroup(leader: number): void {
+  try {
+    process.kill(-leader, 'SIGKILL');
+  } catch {
+    // Nobody is left, which is the usual case.
+  }
 }
 
 function sizeOf(path: string): number {
