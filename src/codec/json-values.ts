@@ -6,7 +6,8 @@
  *     decimal   "12.30"                       timestamp   "2024-02-29T23:59:59.000001", with Z when it is UTC
  *     float     0.1 (32 bits: its own digits) bytes       base64
  */
-import { type Data, DataType, type Decimal, type RecordBatch, TimeUnit, type Timestamp } from 'apache-arrow';
+import { type Data, DataType, type RecordBatch, TimeUnit, type Timestamp } from 'apache-arrow';
+import { decimalText } from '../column/decimal-text.js';
 
 /** How 64-bit integers beyond 2^53 are written. */
 export type WideIntegers = 'quoted' | 'bare';
@@ -33,7 +34,7 @@ function cellOf(data: Data, batch: RecordBatch, column: number, wide: WideIntege
   if (DataType.isInt(type)) {
     return type.bitWidth < 64 ? (row) => String(values[row]) : (row) => integerText(bigints[row] ?? 0n, wide);
   }
-  if (DataType.isDecimal(type)) return (row) => `"${decimalText(data as Data<Decimal>, row)}"`;
+  if (DataType.isDecimal(type)) return (row) => `"${decimalText(data.values as Uint32Array, row, type)}"`;
   if (DataType.isTimestamp(type)) return (row) => `"${timestampText(bigints[row] ?? 0n, type)}"`;
   if (DataType.isDate(type)) {
     const scale = type.unit === 0 ? DAY_MS : 1;
@@ -51,20 +52,6 @@ function cellOf(data: Data, batch: RecordBatch, column: number, wide: WideIntege
 function integerText(value: bigint, wide: WideIntegers): string {
   const safe = value <= 9_007_199_254_740_991n && value >= -9_007_199_254_740_991n;
   return safe || wide === 'bare' ? String(value) : `"${value}"`;
-}
-
-/** The digits of a decimal with its point, as MySQL prints it. */
-export function decimalText(data: Data<Decimal>, row: number): string {
-  const { scale, bitWidth } = data.type;
-  const words = bitWidth / 32;
-  let value = 0n;
-  for (let word = words - 1; word >= 0; word -= 1) {
-    value = (value << 32n) | BigInt((data.values[words * row + word] as number) >>> 0);
-  }
-  value = BigInt.asIntN(bitWidth, value);
-  const digits = String(value < 0n ? -value : value).padStart(scale + 1, '0');
-  const sign = value < 0n ? '-' : '';
-  return scale > 0 ? `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}` : `${sign}${digits}`;
 }
 
 const FRACTION_DIGITS = {

@@ -2,17 +2,8 @@
  * How a value of one PostgreSQL type gets into a column of another: as it is, under the server's own check, or by a
  * cast that somebody has to ask for because it can lose something.
  */
+import { type Conversion, type Fit, type Parts, decimalFit, integerFit, isDecimal, isInteger, partsOf } from './fit.js';
 import type { PostgresType } from './to-postgres.js';
-
-/** `checked`: the server refuses a value that does not fit; nothing is lost in silence. */
-export type Fit = 'same' | 'lossless' | 'checked' | 'cast';
-
-export interface Conversion {
-  staging: string;
-  fit: Fit;
-  /** From the staged column, quoted, to the value. */
-  value(column: string): string;
-}
 
 const ALIASES: Readonly<Record<string, string>> = {
   'character varying': 'varchar',
@@ -38,16 +29,6 @@ export function canonicalType(type: string): string {
   return `${name}${args.replaceAll(' ', '')}`;
 }
 
-interface Parts {
-  base: string;
-  args: readonly number[];
-}
-
-function partsOf(type: string): Parts {
-  const [, base = type, args] = /^([^(]*)(?:\(([0-9,]+)\))?$/.exec(type) ?? [];
-  return { base, args: args === undefined ? [] : args.split(',').map(Number) };
-}
-
 /** The way from a file's column into one of type `wanted`. */
 export function conversion(from: PostgresType, wanted: string): Conversion {
   const source = canonicalType(from.type);
@@ -71,26 +52,19 @@ export function conversion(from: PostgresType, wanted: string): Conversion {
 
 const castTo = (target: string) => (column: string) => `${column}::${target}`;
 
-function castFrom({ base }: Parts, target: string): (column: string) => string {
+function castFrom(from: Parts, target: string): (column: string) => string {
   // There is no cast from smallint to boolean, and an explicit one to varchar(n) would cut in silence.
-  if (target === 'boolean' && INTEGERS.has(base)) return (column) => `(${column} <> 0)`;
+  if (target === 'boolean' && isInteger(from)) return (column) => `(${column} <> 0)`;
   return /^(?:var)?char\b/.test(target) ? castTo('text') : castTo(target);
 }
-
-const INTEGERS = new Map([
-  ['smallint', 5],
-  ['integer', 10],
-  ['bigint', 19],
-]);
 
 function isText({ base }: Parts): boolean {
   return base === 'text' || base === 'varchar' || base === 'char';
 }
 
 function fitOf(from: Parts, to: Parts): Fit {
-  const digits = INTEGERS.get(from.base);
-  if (digits !== undefined) return integerFit(from, digits, to);
-  if (from.base === 'numeric' && to.base === 'numeric') return numericFit(from.args, to.args);
+  if (isInteger(from)) return integerFit(from, to);
+  if (isDecimal(from) && isDecimal(to)) return decimalFit(from, to);
   if (from.base === 'real' && to.base === 'double precision') return 'lossless';
   if (from.base === 'date' && to.base.startsWith('timestamp')) return to.base === 'timestamp' ? 'lossless' : 'cast';
   if (from.base === to.base && from.base.startsWith('time')) {
@@ -100,22 +74,4 @@ function fitOf(from: Parts, to: Parts): Fit {
   const [most] = to.args;
   if (most === undefined && to.base !== 'char') return 'lossless';
   return from.args[0] !== undefined && from.args[0] <= (most ?? 1) ? 'lossless' : 'checked';
-}
-
-function integerFit(from: Parts, digits: number, to: Parts): Fit {
-  const there = INTEGERS.get(to.base);
-  if (there !== undefined) return there >= digits ? 'lossless' : 'checked';
-  if (to.base === 'double precision') return from.base === 'bigint' ? 'cast' : 'lossless';
-  if (to.base !== 'numeric') return 'cast';
-  const [precision, scale = 0] = to.args;
-  return precision === undefined || precision - scale >= digits ? 'lossless' : 'checked';
-}
-
-/** Fewer digits before the point are refused by the server; fewer after it would be rounded. */
-function numericFit(from: readonly number[], to: readonly number[]): Fit {
-  const [precision, scale = 0] = to;
-  if (precision === undefined) return 'lossless';
-  const [has = 1000, after = 0] = from;
-  if (scale < after) return 'cast';
-  return precision - scale >= has - after ? 'lossless' : 'checked';
 }

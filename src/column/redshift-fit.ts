@@ -3,17 +3,8 @@
  * cast somebody has to ask for because it can lose something. COPY itself converts nothing: the staging table has
  * the types of the file (reference/redshift.md 1.3), and the INSERT behind it does the rest.
  */
+import { type Conversion, type Fit, type Parts, decimalFit, integerFit, isDecimal, isInteger, partsOf } from './fit.js';
 import { fromStaging, type RedshiftType } from './to-redshift.js';
-
-/** `checked`: the server refuses a value that does not fit; nothing is lost in silence. */
-export type Fit = 'same' | 'lossless' | 'checked' | 'cast';
-
-export interface Conversion {
-  staging: string;
-  fit: Fit;
-  /** From the staged column, quoted, to the value. */
-  value(column: string): string;
-}
 
 const ALIASES: Readonly<Record<string, string>> = {
   'CHARACTER VARYING': 'VARCHAR',
@@ -41,25 +32,11 @@ const ALIASES: Readonly<Record<string, string>> = {
 export function canonicalRedshift(type: string): string {
   const spaced = type.trim().toUpperCase().replaceAll(/\s+/g, ' ');
   const [, base = spaced, args = ''] = /^(.*?) ?(\([0-9, ]+\))?$/.exec(spaced) ?? [];
-  return `${ALIASES[base] ?? base}${args.replaceAll(' ', '')}`;
+  const name = ALIASES[base] ?? base;
+  return name === 'DECIMAL' && args === '' ? 'DECIMAL(18,0)' : `${name}${args.replaceAll(' ', '')}`;
 }
 
-interface Parts {
-  base: string;
-  args: readonly number[];
-}
-
-function partsOf(type: string): Parts {
-  const [, base = type, args] = /^([^(]*)(?:\(([0-9,]+)\))?$/.exec(type) ?? [];
-  return { base, args: args === undefined ? [] : args.split(',').map(Number) };
-}
-
-const SIZED = new Set(['VARCHAR', 'VARBYTE']);
-const INTEGERS = new Map([
-  ['SMALLINT', 5],
-  ['INTEGER', 10],
-  ['BIGINT', 19],
-]);
+const SIZED = new Set(['varchar', 'varbyte']);
 
 /** The way from a file's column, whose own type is `natural`, into one of type `wanted`. */
 export function redshiftConversion(natural: RedshiftType, wanted: string): Conversion {
@@ -84,32 +61,15 @@ export function redshiftConversion(natural: RedshiftType, wanted: string): Conve
 
 const asIs = (column: string): string => column;
 
-function castFrom({ base }: Parts, target: string): (column: string) => string {
+function castFrom(from: Parts, target: string): (column: string) => string {
   if (target === 'SUPER') return (column) => `JSON_PARSE(${column})`;
-  if (target === 'BOOLEAN' && INTEGERS.has(base)) return (column) => `(${column} <> 0)`;
+  if (target === 'BOOLEAN' && isInteger(from)) return (column) => `(${column} <> 0)`;
   return (column) => `CAST(${column} AS ${target})`;
 }
 
 function fitOf(from: Parts, to: Parts): Fit {
-  const digits = INTEGERS.get(from.base);
-  if (digits !== undefined) return integerFit(digits, to);
-  if (from.base === 'DECIMAL' && to.base === 'DECIMAL') return decimalFit(from.args, to.args);
-  if (from.base === 'REAL' && to.base === 'DOUBLE PRECISION') return 'lossless';
-  if (from.base === 'DATE' && to.base === 'TIMESTAMP') return 'lossless';
-  return 'cast';
-}
-
-function integerFit(digits: number, to: Parts): Fit {
-  const there = INTEGERS.get(to.base);
-  if (there !== undefined) return there >= digits ? 'lossless' : 'checked';
-  if (to.base === 'DOUBLE PRECISION') return digits > 10 ? 'cast' : 'lossless';
-  if (to.base !== 'DECIMAL') return 'cast';
-  const [precision = 18, scale = 0] = to.args;
-  return precision - scale >= digits ? 'lossless' : 'checked';
-}
-
-/** Fewer digits before the point are refused by the server; fewer after it would be rounded. */
-function decimalFit([has = 18, after = 0]: readonly number[], [precision = 18, scale = 0]: readonly number[]): Fit {
-  if (scale < after) return 'cast';
-  return precision - scale >= has - after ? 'lossless' : 'checked';
+  if (isInteger(from)) return integerFit(from, to);
+  if (isDecimal(from) && isDecimal(to)) return decimalFit(from, to);
+  if (from.base === 'real' && to.base === 'double precision') return 'lossless';
+  return from.base === 'date' && to.base === 'timestamp' ? 'lossless' : 'cast';
 }

@@ -1,5 +1,4 @@
 /** The object of a receipt, opened for loading: pinned to what the receipt says, read a row group at a time. */
-import { openParquet, parquetBatches } from '../codec/parquet-batches.js';
 import { sourceColumns } from '../column/source-column.js';
 import { Failure } from '../errors.js';
 import { type ObjectAccess, openObject } from '../source/object.js';
@@ -8,6 +7,7 @@ import type { OpenFile } from './warehouse.js';
 /** Opens objects with one access to the stores. */
 export function loadFiles(access: ObjectAccess): OpenFile {
   return async (receipt) => {
+    const { openParquet, parquetBatches } = await import('../codec/parquet-batches.js');
     const object = await openObject(receipt.url, access);
     try {
       if (object.byteLength !== receipt.bytes) {

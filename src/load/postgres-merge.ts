@@ -3,15 +3,11 @@
  * of other tables that refer to these survive, and columns the files do not have keep their values.
  */
 import { quoted, quotedTable } from './name.js';
+import { hasVersions, newestFirst, twiceStatement } from './versions.js';
 import type { PlannedColumn, Session, Staged, TablePlan } from './warehouse.js';
 
 /** Counts staged rows in the order they came in; added to the staging table where rows can have versions. */
 export const ORDER_COLUMN = '_tablepipe_order';
-
-/** True when the staging table needs to know which row came later. */
-export function hasVersions(plan: TablePlan): boolean {
-  return plan.mode !== 'append' && plan.key.length > 0;
-}
 
 /** Runs the merge; resolves to the rows inserted or updated. Readers see all of it or nothing, at the commit. */
 export async function postgresMerge(session: Session, plan: TablePlan, staged: Staged): Promise<number> {
@@ -43,11 +39,10 @@ function statements(plan: TablePlan, staging: string): Statements {
   const values = plan.columns.map((column) => column.value(`s.${quoted(column.name)}`));
   const matched = plan.key.map((name) => `t.${quoted(name)} = ${valueOf(plan, name)}`).join(' AND ');
   const order = quoted(ORDER_COLUMN);
-  const newest = [...plan.cursor.map((name) => `${quoted(name)} DESC NULLS LAST`), `${order} DESC`].join(', ');
   const absent = `NOT EXISTS (SELECT 1 FROM ${staging} s WHERE ${matched})`;
   return {
-    versions: `SELECT 1 FROM ${staging} GROUP BY ${key.join(', ')} HAVING count(*) > 1 LIMIT 1`,
-    dropVersions: `DELETE FROM ${staging} s USING (SELECT ${order}, row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${newest}) AS n FROM ${staging}) v WHERE s.${order} = v.${order} AND v.n > 1`,
+    versions: twiceStatement(plan, staging),
+    dropVersions: `DELETE FROM ${staging} s USING (SELECT ${order}, row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${newestFirst(plan, ORDER_COLUMN)}) AS n FROM ${staging}) v WHERE s.${order} = v.${order} AND v.n > 1`,
     dropMissing: dropMissing(plan, target, absent),
     update: `UPDATE ${target} t SET ${assignments(plan, (column) => column.value(`s.${quoted(column.name)}`))} FROM ${staging} s WHERE ${matched}`,
     insert: `INSERT INTO ${target} AS t (${names.join(', ')}) SELECT ${values.join(', ')} FROM ${staging} s${ending(plan, key, matched)}`,

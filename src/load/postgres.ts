@@ -11,8 +11,9 @@ import { sqlState, warehouseFailure } from '../warehouse-failure.js';
 import { LEDGER_COLUMNS } from './ledger.js';
 import { POSTGRES_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describePostgres, hasPostgresSchema } from './postgres-catalogue.js';
-import { ORDER_COLUMN, hasVersions, postgresMerge } from './postgres-merge.js';
+import { ORDER_COLUMN, postgresMerge } from './postgres-merge.js';
 import { ClientSession } from './session.js';
+import { hasVersions } from './versions.js';
 import type {
   OpenFile,
   Placement,
@@ -101,10 +102,6 @@ export class Postgres implements Warehouse {
     // Versions of a row stand side by side in a table that is only appended to.
     if (key.length > 0 && mode !== 'append') lines.push(`  PRIMARY KEY (${key.map(quoted).join(', ')})`);
     return `CREATE TABLE ${quotedTable(target)} (\n${lines.join(',\n')}\n)`;
-  }
-
-  addColumn(table: Table, { name, type }: Pick<PlannedColumn, 'name' | 'type'>): string {
-    return `ALTER TABLE ${quotedTable(table)} ADD COLUMN ${quoted(name)} ${type}`;
   }
 
   widen(table: Table, column: PlannedColumn, target: TargetColumn): readonly string[] {

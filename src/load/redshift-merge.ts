@@ -4,17 +4,13 @@
  * MERGE updates in place, so that those columns keep their values. Nothing here commits by itself: no TRUNCATE.
  */
 import { quoted, quotedTable } from './name.js';
+import { hasVersions, newestFirst, twiceStatement } from './versions.js';
 import type { Session, Staged, TablePlan } from './warehouse.js';
 
 /** Number of the file a staged row came from; tells versions apart that have the same cursor. */
 export const FILE_COLUMN = '_tablepipe_file';
 const STAGED = '_tablepipe_staged';
 const NEWEST = '_tablepipe_newest';
-
-/** True when a row may be staged in more than one version. */
-export function hasVersions(plan: TablePlan): boolean {
-  return plan.mode !== 'append' && plan.key.length > 0;
-}
 
 /** Rows with the same key and the same cursor: only the file they came from can tell which is newer. */
 export function tiesStatement(plan: TablePlan, staging: string): string {
@@ -43,12 +39,10 @@ export async function redshiftMerge(
 /** The staging table, or a second one with the newest version of each key when some key is staged twice. */
 async function newestVersions(session: Session, plan: TablePlan, staging: string): Promise<string> {
   const key = plan.key.map(quoted).join(', ');
-  const twice = `SELECT 1 AS twice FROM ${staging} GROUP BY ${key} HAVING count(*) > 1 LIMIT 1`;
-  if (!session.dry && (await session.read(twice)).length === 0) return staging;
+  if (!session.dry && (await session.read(twiceStatement(plan, staging))).length === 0) return staging;
   const newest = quoted(NEWEST);
   const names = plan.columns.map(({ name }) => quoted(name)).join(', ');
-  const order = [...plan.cursor.map((name) => `${quoted(name)} DESC NULLS LAST`), `${quoted(FILE_COLUMN)} DESC`];
-  const numbered = `SELECT ${names}, row_number() OVER (PARTITION BY ${key} ORDER BY ${order.join(', ')}) AS version FROM ${staging}`;
+  const numbered = `SELECT ${names}, row_number() OVER (PARTITION BY ${key} ORDER BY ${newestFirst(plan, FILE_COLUMN)}) AS version FROM ${staging}`;
   await session.write(`CREATE TEMP TABLE ${newest} (LIKE ${staging})`);
   await session.write(`INSERT INTO ${newest} (${names}) SELECT ${names} FROM (${numbered}) AS v WHERE v.version = 1`);
   return newest;

@@ -23,8 +23,9 @@ import { REDSHIFT_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describeRedshift, hasRedshiftSchema } from './redshift-catalogue.js';
 import { createRedshiftTable } from './redshift-ddl.js';
 import { isSerialization, loadFailure, redshiftFailure } from './redshift-failure.js';
-import { FILE_COLUMN, hasVersions, redshiftMerge, tiesStatement } from './redshift-merge.js';
+import { FILE_COLUMN, redshiftMerge, tiesStatement } from './redshift-merge.js';
 import { creating } from './redshift-session.js';
+import { hasVersions } from './versions.js';
 import type {
   OpenFile,
   Placement,
@@ -106,10 +107,6 @@ export class Redshift implements Warehouse {
 
   createTable(plan: Omit<TablePlan, 'ddl'>): string {
     return createRedshiftTable(plan);
-  }
-
-  addColumn(table: Table, { name, type }: Pick<PlannedColumn, 'name' | 'type'>): string {
-    return `ALTER TABLE ${quotedTable(table)} ADD COLUMN ${quoted(name)} ${type}`;
   }
 
   /** Nothing to run in the transaction: the widening is noted, and done by `stage` on a connection of its own. */

@@ -117,7 +117,7 @@ function fitted(
     const there = existing.columns.find((one) => one.name === name);
     const column = placed(warehouse, source, names, there?.type, options);
     if (!there) {
-      const statement = warehouse.addColumn(target, column);
+      const statement = addColumn(target, column);
       if (options.evolve === 'add') ddl.push(statement);
       else {
         differences.push(`${name} (${column.type}) is missing`);
@@ -139,10 +139,15 @@ function fitted(
     cures.push(`ALTER TABLE ${quotedTable(target)} ALTER COLUMN ${quoted(name)} DROP NOT NULL`);
   }
   if (options.softDelete !== null && !existing.columns.some(({ name }) => name === options.softDelete)) {
-    ddl.push(warehouse.addColumn(target, { name: options.softDelete, type: 'timestamptz' }));
+    ddl.push(addColumn(target, { name: options.softDelete, type: 'timestamptz' }));
   }
   if (differences.length > 0) throw differs(target, differences, cures);
   return { columns, ddl };
+}
+
+/** The same on both warehouses; Redshift takes one column a statement. */
+function addColumn(table: Table, { name, type }: Pick<PlannedColumn, 'name' | 'type'>): string {
+  return `ALTER TABLE ${quotedTable(table)} ADD COLUMN ${quoted(name)} ${type}`;
 }
 
 function differs(target: Table, differences: readonly string[], cures: readonly string[]): Failure {

@@ -3,6 +3,7 @@
  * everything the two do differently is behind this interface, one file per warehouse.
  */
 import type { RecordBatch } from 'apache-arrow';
+import type { Conversion } from '../column/fit.js';
 import type { SourceColumn } from '../column/source-column.js';
 import type { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
@@ -39,18 +40,10 @@ export interface TargetTable {
   unique: readonly (readonly string[])[];
 }
 
-/** How well the values of a file's column fit a column that is there: `checked` = the server refuses what does not fit. */
-export type Fit = 'same' | 'lossless' | 'checked' | 'cast';
-
 /** Where the values of a file's column go. */
-export interface Placement {
+export interface Placement extends Conversion {
   /** The column's type: as it is, or as it is to be created. */
   type: string;
-  /** The type of its column in the staging table. */
-  staging: string;
-  fit: Fit;
-  /** Turns the staged column, quoted, into the value to store. */
-  value(column: string): string;
 }
 
 export interface PlannedColumn extends Placement {
@@ -127,7 +120,6 @@ export interface Warehouse {
   place(source: SourceColumn, target: string | undefined, cast: string | boolean): Placement;
   /** CREATE TABLE for planned columns. */
   createTable(plan: Omit<TablePlan, 'ddl'>): string;
-  addColumn(table: Table, column: Pick<PlannedColumn, 'name' | 'type'>): string;
   /** Statements that let a column take wider values, or NULL; empty when the server cannot or need not. */
   widen(table: Table, column: PlannedColumn, target: TargetColumn): readonly string[];
   /**

@@ -1,6 +1,5 @@
 /** COPY … FROM STDIN: chunks into a PostgreSQL connection, at the pace the server takes them. */
 import type { Client } from 'pg';
-import { from } from 'pg-copy-streams';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -15,6 +14,7 @@ export async function postgresCopy(
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<number> {
+  const { from } = await import('pg-copy-streams');
   const copy = client.query(from(statement, { highWaterMark: 1 }));
   await pipeline(Readable.from(chunks, { highWaterMark: 1 }), copy, { signal });
   return copy.rowCount;
