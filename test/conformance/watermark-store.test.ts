@@ -103,7 +103,7 @@ for (const [name, open] of stores) {
 }
 
 t.test('a store that ignores the condition is refused with 76 before anything is committed', async (t) => {
-  const permissive = await testS3({ conditions: 'ignore', small: true });
+  const permissive = await testS3({ permissive: true });
   t.teardown(() => permissive.stop());
   const store = await permissive.store();
   const chain = openChain(store, 'shop.orders', { by: 'test', signal, patienceMs: 0 });
@@ -117,22 +117,19 @@ t.test('a store that ignores the condition is refused with 76 before anything is
 t.test('S3: an answer lost on the wire after the server acted is recognised', async (t) => {
   const store = await s3.store();
   const chain = openChain(store, 'shop.orders', { by: 'test', signal, patienceMs: 5_000 });
-  for (const fault of ['after', 'before', 503] as const) {
-    let left = 1;
-    s3.gate.fault = (method, path) =>
-      method === 'PUT' && /orders\/\d{10}/.test(path) && left-- > 0 ? fault : undefined;
+  for (const fault of ['lose-answer', 'reset-before', 503] as const) {
     const before = (await chain.tail())?.generation ?? 0;
-    const faults = s3.gate.faults;
+    s3.proxy.clear();
+    s3.proxy.arm({ operation: 'put', fault, path: /orders\/\d{10}/ });
     const link = await chain.commit((_tail, _next, at) => ({
       kind: 'reset',
       run_id: String(fault),
       state: emptyState(at),
     }));
-    t.equal(s3.gate.faults, faults + 1, 'the fault fired');
+    t.equal(s3.proxy.fired(), 1, 'the fault fired');
     t.equal(link?.doc.generation, before + 1);
     t.equal((await chain.read())?.doc.run_id, String(fault));
   }
-  s3.gate.fault = () => undefined;
 });
 
 t.test('S3: reading the newest generation takes two requests, on a chain of 100,000 too', async (t) => {
@@ -152,13 +149,13 @@ t.test('S3: reading the newest generation takes two requests, on a chain of 100,
     );
   }
   await chain.commit((_tail, _next, at) => ({ kind: 'reset', run_id: 'r', state: emptyState(at) }));
-  s3.gate.requests.length = 0;
+  s3.proxy.requests.length = 0;
   t.equal((await chain.read())?.doc.generation, 100_000);
-  t.equal(s3.gate.requests.length, 2, s3.gate.requests.join('\n'));
+  t.equal(s3.proxy.requests.length, 2, JSON.stringify(s3.proxy.requests));
   await store.remove(`${chain.folder}/_head.json`, signal);
-  s3.gate.requests.length = 0;
+  s3.proxy.requests.length = 0;
   t.equal((await chain.read())?.doc.generation, 100_000, 'without the hint it is found all the same');
-  t.ok(s3.gate.requests.length < 30, `${s3.gate.requests.length} requests without a hint`);
+  t.ok(s3.proxy.requests.length < 30, `${s3.proxy.requests.length} requests without a hint`);
 });
 
 t.test(

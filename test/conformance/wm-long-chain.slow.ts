@@ -44,11 +44,11 @@ t.test('s3', async (t) => {
   t.comment(s3.name);
   const store = await s3.store();
   await chainOn(store, (name) => store.create(`shop.orders/${name}`, Buffer.from('{}'), signal));
-  s3.gate.requests.length = 0;
+  s3.proxy.requests.length = 0;
   const started = performance.now();
   t.equal((await openChain(store, 'shop.orders', { by: 'test', signal }).read())?.doc.generation, LENGTH);
   t.ok(
-    s3.gate.requests.length <= 2,
-    `${s3.gate.requests.length} requests, ${Math.round(performance.now() - started)} ms`,
+    s3.proxy.requests.length <= 2,
+    `${s3.proxy.requests.length} requests, ${Math.round(performance.now() - started)} ms`,
   );
 });

@@ -9,7 +9,7 @@ import { receiptStream } from '../load/objects.js';
 import { type Row, orders } from '../load/rows.js';
 import { collected, demandCode, run, start } from '../support/program.js';
 import { servers } from '../support/servers.js';
-import { commitProxy } from './commit-proxy.js';
+import { POSTGRES_COMMIT, startTcpProxy } from '../support/tcp-proxy.js';
 
 export interface Scene {
   sql: pg.Client;
@@ -129,14 +129,18 @@ export function atRandom(mostMs: number): Violence {
 /** Cuts the nth COMMIT on its way; the run itself must get over it, and must not call its own commit somebody else's. */
 export function cutCommit(cut: 'before' | 'after', nth: number): Violence {
   return async (env, words) => {
-    const proxy = await commitProxy(cut, nth, env.TABLEPIPE_WAREHOUSE_URL);
+    const warehouse = new URL(env.TABLEPIPE_WAREHOUSE_URL ?? '');
+    const proxy = await startTcpProxy({ to: Number(warehouse.port), host: warehouse.hostname });
+    [warehouse.hostname, warehouse.port] = ['127.0.0.1', String(proxy.port)];
+    proxy.arm({ sees: POSTGRES_COMMIT, when: cut, nth, action: 'cut' });
     try {
-      const ended = demandCode(await run('rs-copy', words, { env: { ...env, TABLEPIPE_WAREHOUSE_URL: proxy.url } }));
-      if (proxy.cuts() !== 1) throw new Error(`${proxy.cuts()} commits were cut, expected 1`);
+      const through = { ...env, TABLEPIPE_WAREHOUSE_URL: warehouse.href };
+      const ended = demandCode(await run('rs-copy', words, { env: through }));
+      if (proxy.fired() !== 1) throw new Error(`${proxy.fired()} commits were cut, expected 1`);
       if (/"already_loaded":[1-9]/.test(ended.stdout.toString()))
         throw new Error(`a commit was not recognised: ${ended.stdout}`);
     } finally {
-      proxy.close();
+      await proxy.close();
     }
   };
 }

@@ -1,12 +1,13 @@
 /**
- * Twelve faults times eight operations, once and twice, between the sink and a real store: the object is there with
+ * Thirteen faults times eight operations, once and twice, between the sink and a real store: the object is there with
  * its bytes, nothing is left behind, and the fault did happen (reference/reliability.md 6.2).
  */
 import { randomBytes } from 'node:crypto';
 import t, { type Test } from 'tap';
 import { listObjects } from '../../src/source/listing.js';
 import { openObject } from '../../src/source/object.js';
-import { FAULTS, type Fault, OPERATIONS } from '../support/s3-faults.js';
+import { OPERATIONS } from '../support/s3-operation.js';
+import { FAULTS } from '../support/s3-proxy.js';
 import { MIB, S3Scratch, chunksOf } from '../support/s3-scratch.js';
 
 const { signal } = new AbortController();
@@ -55,7 +56,8 @@ const scenes: Record<(typeof OPERATIONS)[number], (t: Test, s3: S3Scratch) => Pr
 };
 
 /** After these the store has acted: looking at what is there may end the matter before the fault comes again. */
-const acted = (fault: Fault): boolean => fault === 'lost-answer' || fault === 'cut-answer';
+const acted = (fault: (typeof FAULTS)[number]): boolean =>
+  ['lose-answer', 'reset-after', 'cut-answer'].includes(String(fault));
 
 t.setTimeout(180_000);
 t.jobs = OPERATIONS.length;
@@ -64,10 +66,11 @@ for (const operation of OPERATIONS) {
     const s3 = await S3Scratch.open(400);
     for (const fault of FAULTS) {
       for (const times of [1, 2]) {
-        s3.faults.inject(operation, fault, times);
+        s3.faults.clear();
+        s3.faults.arm({ operation, fault, times });
         await t.test(`${fault} x ${times}`, async (t) => {
           await scenes[operation](t, s3);
-          t.ok(acted(fault) ? s3.faults.fired > 0 : s3.faults.fired === times, 'the fault happened');
+          t.ok(acted(fault) ? s3.faults.fired() > 0 : s3.faults.fired() === times, 'the fault happened');
           t.same(await s3.uploads(), [], 'no parts are left behind');
         });
       }

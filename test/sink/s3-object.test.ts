@@ -114,10 +114,12 @@ t.test('an announced size is demanded', async (t) => {
 });
 
 t.test('a part that fails for good fails the object, with what failed', async (t) => {
-  s3.faults.inject('part', { status: 403, code: 'AccessDenied' }, 100);
+  s3.faults.clear();
+  s3.faults.arm({ operation: 'part', fault: { status: 403, code: 'AccessDenied' }, times: 100 });
   const key = s3.key();
   await t.rejects(s3.sink(key)(chunksOf(large), signal), { kind: 'denied', message: /uploading part/ });
-  s3.faults.inject('part', 'internal-error', 1_000);
+  s3.faults.clear();
+  s3.faults.arm({ operation: 'part', fault: 500, times: 1_000 });
   await t.rejects(s3.sink(key, { retryMs: 300 })(chunksOf(large), signal), refusal('temporary'));
   t.equal(await s3.content(key), undefined);
   t.same(await s3.uploads(), []);
@@ -125,14 +127,16 @@ t.test('a part that fails for good fails the object, with what failed', async (t
 
 t.test('a Complete that is refused: 409 is tried again, a lost upload is 75, expired credentials are 77', async (t) => {
   const key = s3.key();
-  s3.faults.inject('complete', { status: 409, code: 'ConditionalRequestConflict' }, 2);
+  s3.faults.clear();
+  s3.faults.arm({ operation: 'complete', fault: { status: 409, code: 'ConditionalRequestConflict' }, times: 2 });
   t.match(await s3.sink(key)(chunksOf(large), signal), { created: true });
   for (const [status, code, kind] of [
     [404, 'NoSuchUpload', 'temporary'],
     [400, 'ExpiredToken', 'denied'],
     [400, 'InvalidStorageClass', 'config'],
   ] as const) {
-    s3.faults.inject('complete', { status, code }, 100);
+    s3.faults.clear();
+    s3.faults.arm({ operation: 'complete', fault: { status, code }, times: 100 });
     await t.rejects(s3.sink(s3.key(), { retryMs: 500 })(chunksOf(large), signal), refusal(kind), code);
   }
   t.same(await s3.uploads(), []);
@@ -141,14 +145,16 @@ t.test('a Complete that is refused: 409 is tried again, a lost upload is 75, exp
 t.test('a store that never heard of CRC-32 gets Content-MD5, with auto; a required checksum is an error', async (t) => {
   for (const bytes of [small, large]) {
     const operation = bytes === small ? 'put' : 'create';
-    s3.faults.inject(operation, { status: 501, code: 'NotImplemented' }, 1);
+    s3.faults.clear();
+    s3.faults.arm({ operation, fault: { status: 501, code: 'NotImplemented' }, times: 1 });
     const key = s3.key();
     t.match(await s3.sink(key)(chunksOf(bytes), signal), { created: true });
-    t.equal(s3.faults.fired, 1);
+    t.equal(s3.faults.fired(), 1);
     t.equal((await s3.head(key)).ChecksumCRC32, undefined);
     t.match(await s3.sink(key)(chunksOf(bytes), signal), { created: false }, 'compared by its bytes');
   }
-  s3.faults.inject('put', { status: 501, code: 'NotImplemented' }, 1);
+  s3.faults.clear();
+  s3.faults.arm({ operation: 'put', fault: { status: 501, code: 'NotImplemented' }, times: 1 });
   await t.rejects(s3.sink(s3.key(), { checksum: 'crc32' })(chunksOf(small), signal), refusal('config'));
 });
 
@@ -174,7 +180,7 @@ t.test('requests and memory stay within their bounds, and 503 halves the request
   t.equal(traffic.limit, 4, 'ten successes allow one more');
   s3.faults.clear();
   await s3.sink(s3.key(), { concurrency: 2 })(chunksOf(randomBytes(32 * MIB)), signal);
-  t.ok(s3.faults.peak <= 2, `${s3.faults.peak} at once`);
+  t.ok(s3.faults.peak() <= 2, `${s3.faults.peak()} at once`);
 });
 
 t.test('a buffer is waited for, and a slot: nobody takes more than there is', async (t) => {

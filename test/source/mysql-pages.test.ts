@@ -4,19 +4,19 @@ import t from 'tap';
 import { scratch, taken } from '../plan/scratch.js';
 import { collected, run, start } from '../support/program.js';
 import { servers } from '../support/servers.js';
-import { startRelay } from './tcp-cut.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 
 t.setTimeout(120_000);
 const db = await scratch('pages');
 const url = new URL(servers().mysqlUrl);
-const relay = await startRelay(url.hostname, Number(url.port));
+const proxy = await startTcpProxy({ to: Number(url.port), host: url.hostname });
 const through = new URL(url.href);
-[through.hostname, through.port] = ['127.0.0.1', String(relay.port)];
+[through.hostname, through.port] = ['127.0.0.1', String(proxy.port)];
 // Without TLS there is one connection for each session, so that cuts can be counted.
 through.searchParams.set('ssl-mode', 'disabled');
 const env = { TABLEPIPE_MYSQL_URL: through.href, HOME: '/nonexistent' };
 t.teardown(async () => {
-  await relay.close();
+  await proxy.close();
   await db.drop();
 });
 
@@ -29,31 +29,31 @@ const ids = (stdout: Buffer): unknown[] => taken(stdout.toString()).rows.map((ro
 
 t.test('cut at many places, also during the handshake of the next connection', async (t) => {
   for (const cuts of [[400_000], [1_000_000, 30, 600_000], [2_500_000, 2_000, 2_000, 90_000]]) {
-    relay.cuts = [...cuts];
-    const before = relay.accepted;
+    for (const afterBytes of cuts) proxy.arm({ direction: 'down', afterBytes, action: 'cut' });
+    const before = proxy.accepted;
     const ended = await run('mysql-extract', [...WORDS, '--batch-size', '3000'], { env });
     t.equal(ended.code, 0, ended.stderr);
     t.same(ids(ended.stdout), WHOLE, `cut after ${cuts.join(', ')} bytes`);
-    t.ok(relay.accepted > before + 1, 'the cut did happen');
+    t.ok(proxy.accepted > before + 1, 'the cut did happen');
     t.match(ended.stderr, /lost the connection .* going on after the last row/);
   }
 });
 
 t.test('cut while several pages are read at once', async (t) => {
-  relay.cuts = [50_000, 300_000, 500_000, 200_000];
+  for (const afterBytes of [50_000, 300_000, 500_000, 200_000])
+    proxy.arm({ direction: 'down', afterBytes, action: 'cut' });
   const ended = await run('mysql-extract', [...WORDS, '--batch-size', '1000', '--parallel', '3'], { env });
   t.equal(ended.code, 0, ended.stderr);
   t.same(ids(ended.stdout), WHOLE);
 });
 
 t.test('a connection that goes silent is given up and replaced', async (t) => {
-  relay.cuts = [];
   const slow = { ...env, TABLEPIPE_UNSAFE_FAILPOINTS: 'mysql-extract.after-page=delay:1500@2' };
   const child = start('mysql-extract', [...WORDS, '--batch-size', '3000', '--idle-timeout', '1s'], { env: slow });
   const ended = collected(child, 'mysql-extract');
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   await new Promise((resolve) => setTimeout(resolve, 700));
-  relay.stall();
+  proxy.stallAll();
   const { code, stdout, stderr } = await ended;
   t.equal(code, 0, stderr);
   t.same(ids(stdout), WHOLE);
@@ -67,10 +67,10 @@ t.test('a server that is away for a while is waited for; one that stays away is 
     const ended = collected(child, 'mysql-extract');
     await once(child.stdout as NodeJS.ReadableStream, 'data');
     await new Promise((resolve) => setTimeout(resolve, 300));
-    relay.down();
-    if (comeBack) setTimeout(() => relay.up(), 2_500);
+    proxy.refuse();
+    if (comeBack) setTimeout(() => proxy.resume(), 2_500);
     const result = await ended;
-    relay.up();
+    proxy.resume();
     return result;
   };
   const paused = await away([], true);
@@ -85,7 +85,7 @@ t.test('a server that is away for a while is waited for; one that stays away is 
 
 t.test('a read without order cannot go on, and says so', async (t) => {
   // After the first batch of 16,384 rows was handed out.
-  relay.cuts = [4_000_000];
+  proxy.arm({ direction: 'down', afterBytes: 4_000_000, action: 'cut' });
   const ended = await run('mysql-extract', ['q', '--query', `SELECT * FROM ${TABLE}`, '--format', 'ndjson'], { env });
   t.equal(ended.code, 75);
   t.match(ended.stderr, /a read without order cannot go on/);
@@ -93,7 +93,6 @@ t.test('a read without order cannot go on, and says so', async (t) => {
 });
 
 t.test('a query killed by somebody else is asked again', async (t) => {
-  relay.cuts = [];
   const child = start('mysql-extract', [...WORDS, '--where', 'SLEEP(0.0003) = 0'], { env });
   const ended = collected(child, 'mysql-extract');
   for (;;) {

@@ -14,7 +14,7 @@ import { type ObjectOptions, S3Requests } from '../../src/sink/s3-requests.js';
 import { Traffic, type TrafficOptions } from '../../src/sink/traffic.js';
 import type { Sink } from '../../src/stage.js';
 import type { Stored } from '../../src/sink/stored.js';
-import { S3Faults } from './s3-faults.js';
+import { type S3Proxy, startS3Proxy } from './s3-proxy.js';
 import { servers } from './servers.js';
 
 export const MIB = 1 << 20;
@@ -27,7 +27,7 @@ export class S3Scratch {
   private names = 0;
 
   private constructor(
-    readonly faults: S3Faults,
+    readonly faults: S3Proxy,
     /** Through the proxy. */
     readonly client: S3Client,
     /** Past the proxy. */
@@ -40,7 +40,7 @@ export class S3Scratch {
 
   static async open(idleMs = 1_000): Promise<S3Scratch> {
     const { aws: env, bucket } = servers();
-    const faults = await S3Faults.start(env.AWS_ENDPOINT_URL ?? '');
+    const faults = await startS3Proxy({ to: env.AWS_ENDPOINT_URL ?? '' });
     // The client takes credentials from the process, as every AWS client does.
     for (const [name, value] of Object.entries(env)) process.env[name] ??= value;
     const client = await connectS3(env, { endpoint: faults.url, checksums: 'required', idleMs });
@@ -52,7 +52,7 @@ export class S3Scratch {
   async close(): Promise<void> {
     this.client.destroy();
     this.direct.destroy();
-    await this.faults.stop();
+    await this.faults.close();
   }
 
   get url(): string {

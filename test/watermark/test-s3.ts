@@ -1,16 +1,18 @@
 /**
- * An S3 store for tests of the watermark, behind a gate that counts and cuts. The server the tests were given
- * (TABLEPIPE_TEST_S3_ENDPOINT) has to enforce the condition itself; without one, fauxqs serves and the gate guards.
+ * An S3 store for tests of the watermark, behind a proxy that counts and cuts. The server the tests were given
+ * (TABLEPIPE_TEST_S3_ENDPOINT) has to enforce the condition itself; without one, fauxqs serves behind its guard.
  */
 import { randomBytes } from 'node:crypto';
 import { startFauxqs } from 'fauxqs';
 import { connectS3 } from '../../src/connect/s3.js';
 import { S3Store } from '../../src/watermark/s3-store.js';
-import { S3Gate } from './s3-gate.js';
+import { freePort } from '../support/port.js';
+import { startGuard } from '../support/s3-guard.js';
+import { type S3Proxy, startS3Proxy } from '../support/s3-proxy.js';
 
 export interface TestS3 {
   name: string;
-  gate: S3Gate;
+  proxy: S3Proxy;
   /** What a program needs to reach it. */
   env: Record<string, string>;
   /** A bucket that exists. */
@@ -21,10 +23,8 @@ export interface TestS3 {
 }
 
 export interface TestS3Options {
-  /** `ignore` makes a store that takes the condition and does not enforce it. */
-  conditions?: 'enforce' | 'ignore';
-  /** Fauxqs even where there is a server. */
-  small?: boolean;
+  /** A store that takes the condition and does not enforce it: fauxqs, which checks no signature, and the header dropped. */
+  permissive?: boolean;
 }
 
 interface Upstream {
@@ -32,27 +32,25 @@ interface Upstream {
   url: string;
   bucket: string;
   keys: { id: string; secret: string };
-  /** True when the server enforces conditions itself. */
-  honest: boolean;
   stop(): Promise<void>;
 }
 
-export async function testS3({ conditions, small = false }: TestS3Options = {}): Promise<TestS3> {
-  const given = small ? undefined : givenServer();
+export async function testS3({ permissive = false }: TestS3Options = {}): Promise<TestS3> {
+  const given = permissive ? undefined : givenServer();
   const upstream = given ?? (await ownServer());
-  const enforcing = conditions ?? (upstream.honest ? 'pass' : 'enforce');
-  const gate = await S3Gate.start({ upstream: upstream.url, conditions: enforcing });
+  const proxy = await startS3Proxy({ to: upstream.url });
+  if (permissive) proxy.arm({ operation: 'put', fault: { dropHeader: 'if-none-match' }, times: Infinity });
   const { bucket, keys } = upstream;
   const env = {
-    AWS_ENDPOINT_URL: gate.url,
+    AWS_ENDPOINT_URL: proxy.url,
     AWS_ACCESS_KEY_ID: keys.id,
     AWS_SECRET_ACCESS_KEY: keys.secret,
     AWS_REGION: 'us-east-1',
   };
   const clients: { destroy(): void }[] = [];
   return {
-    name: `${upstream.name} behind a gate (${enforcing})`,
-    gate,
+    name: `${upstream.name} behind a proxy`,
+    proxy,
     env,
     bucket,
     async store() {
@@ -64,7 +62,7 @@ export async function testS3({ conditions, small = false }: TestS3Options = {}):
     },
     async stop() {
       for (const client of clients) client.destroy();
-      await gate.stop();
+      await proxy.close();
       await upstream.stop();
     },
   };
@@ -75,7 +73,7 @@ function givenServer(): Upstream | undefined {
   const { TABLEPIPE_TEST_S3_ENDPOINT: url, TABLEPIPE_TEST_S3_BUCKET: bucket, ...env } = process.env;
   if (url === undefined || bucket === undefined) return undefined;
   given ??= { id: env.AWS_ACCESS_KEY_ID ?? '', secret: env.AWS_SECRET_ACCESS_KEY ?? '' };
-  return { name: 'the given server', url, bucket, keys: given, honest: true, stop: async () => {} };
+  return { name: 'the given server', url, bucket, keys: given, stop: async () => {} };
 }
 
 /** Kept from before a store of another server changed the process's own. */
@@ -85,7 +83,13 @@ async function ownServer(): Promise<Upstream> {
   const server = await startFauxqs({ port: 0, logger: false });
   const bucket = 'watermarks';
   server.createBucket(bucket);
-  const url = `http://127.0.0.1:${server.port}`;
+  const port = await freePort();
+  const guard = await startGuard({ upstreamPort: server.port, port });
   const keys = { id: 'test', secret: 'test' };
-  return { name: 'fauxqs', url, bucket, keys, honest: false, stop: () => server.stop() };
+  const stop = async (): Promise<void> => {
+    guard.close();
+    guard.closeAllConnections();
+    await server.stop();
+  };
+  return { name: 'fauxqs behind a guard', url: `http://127.0.0.1:${port}`, bucket, keys, stop };
 }
