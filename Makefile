@@ -60,3 +60,7 @@ bench-load: build ## measure rs-copy against psql \copy (needs make up; . .run/e
 .PHONY: bench-put
 bench-put: build ## measure s3-put of 1 GiB against a bare UploadPart loop (needs make up; . .run/env)
 	node dist/test/bench/put.js 1024 --record
+
+.PHONY: torture
+torture: build ## kill, cut and stop the pipeline by seed for TORTURE_MINUTES (10), compare; SEED=… [ROUND=…] replays, RECORD=1 notes the counts
+	node dist/test/torture/main.js $(if $(RECORD),--record)

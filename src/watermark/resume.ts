@@ -7,7 +7,8 @@
  *     {"backfill":["4711"],"until":"2024-05-01 …"}  a first load under way: after this key, still up to that bound
  *
  * It is never empty, since an empty text is what `--since "$(wm get …)"` becomes when `wm get` fails: taken for
- * "from the start", that would read the whole table again.
+ * "from the start", that would read the whole table again. Nor is it a usage error: a store that did not answer for a
+ * moment would then stop a loop that goes on only after the statuses that say "again".
  */
 import { isPosition, type Position } from '../end-record.js';
 import { Failure } from '../errors.js';
@@ -37,11 +38,11 @@ export function resumeText(resume: Resume): string {
   return JSON.stringify({ backfill: resume.position, until: resume.until });
 }
 
-/** Reads such a text; 64 for anything else, also for an empty one. */
+/** Reads such a text; 64 for anything else, 82 for an empty one. */
 export function parseResume(text: string, flag = '--since'): Resume {
   if (text.trim() === '') {
-    throw new Failure('usage', `${flag} is empty`, {
-      hint: `The program that should have printed the position failed; to read from the start, give ${flag} null.`,
+    throw new Failure('truncated', `${flag} is empty: the program that should have printed the position failed`, {
+      hint: `Its own message says why. To read from the start, give ${flag} null.`,
     });
   }
   let value: unknown;

@@ -141,7 +141,7 @@ t.test('bad input ends with its status and one clear line', async (t) => {
     [[`${db.name}.tiez`], 66, /Did you mean extract_\d+\.ties/],
     [[TIES, '--columns', 'nope'], 66, /no column `nope`.*id, pad, update_at/],
     [[TIES, '--cursor', 'pad'], 78, /no index begins with `pad`/],
-    [[TIES, '--since', ''], 64, /--since is empty/],
+    [[TIES, '--since', ''], 82, /--since is empty/],
     [[TIES, '--since', '["None"]'], 64, /not a datetime/],
     [[TIES, '--since', '[1]'], 64, /expected what `wm get/],
     [[TIES, '--exclude', 'id'], 64, /--exclude leaves out `id`/],

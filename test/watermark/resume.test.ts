@@ -24,9 +24,9 @@ t.test('a backfill under way goes on, unless there is a cursor already', async (
   t.same(resumeOf({ ...state, backfill: fill, cursor: ['x'] }), { from: 'cursor', position: ['x'] });
 });
 
-t.test('an empty text is refused: it is what a failed wm get leaves behind', async (t) => {
-  t.match(await said(() => parseResume('')), /^usage: --since is empty \| .*null/);
-  t.match(await said(() => parseResume(' \n')), /^usage: --since is empty/);
+t.test('an empty text is refused and says "again": it is what a failed wm get leaves behind', async (t) => {
+  t.match(await said(() => parseResume('')), /^truncated: --since is empty: .*failed \| .*null/);
+  t.match(await said(() => parseResume(' \n')), /^truncated: --since is empty/);
   for (const text of ['x', '[]', '{}', '[1]', '"a"', '{"backfill":[]}', '{"backfill":["1"],"until":1}', 'undefined'])
     t.match(await said(() => parseResume(text)), /^usage: --since: expected/, text);
 });

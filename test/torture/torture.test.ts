@@ -1,0 +1,44 @@
+/** The short form of `make torture`: the same rounds on the servers of the tests, until at least fifty processes were killed. */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import t from 'tap';
+import { Pace, playRound } from './round.js';
+import { EVERYTHING, roundPlan } from './round-plan.js';
+import { addCounts, noCounts, tableOf, total } from './tally.js';
+import { World } from './world.js';
+
+const KILLS = 50;
+/** Rounds at once. */
+const LANES = 2;
+/** The first rounds are the same every time; the others are new ones each time, and the seed of a red one is printed. */
+const FIXED = ['short-1', 'short-2', 'short-3'];
+
+t.setTimeout(280_000);
+
+t.test('fifty kills anywhere: nothing lost, nothing twice, nothing stuck', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'torture-'));
+  const world = await World.join();
+  t.teardown(async () => {
+    await world.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const counts = noCounts();
+  const pace = new Pace();
+  const seeds = [...FIXED];
+  const lane = async (): Promise<void> => {
+    while (seeds.length > 0 || total(counts.kills) < KILLS) {
+      const seed = seeds.shift() ?? randomBytes(4).toString('hex');
+      const plan = roundPlan(seed, 1, { ...EVERYTHING, runs: 6 });
+      const end = await playRound(world, plan, folder, pace);
+      addCounts(counts, end.counts);
+      t.same(end.findings, [], `SEED=${seed}: ${total(end.counts.kills)} kills`);
+      for (const line of end.findings.length > 0 ? end.log : []) t.comment(line);
+      if (end.findings.length > 0) return;
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  t.comment(tableOf(counts));
+  t.ok(total(counts.kills) >= KILLS, `${total(counts.kills)} kills`);
+});
