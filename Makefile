@@ -32,8 +32,8 @@ test: build ## start real servers, run the tests (or FILES="test/a.test.ts ...")
 test-slow: build ## the same with the long tests
 	@node dist/test/support/run-tests.js --slow $(FILES)
 
-mutants: build ## break copies of the programs on purpose; the tests must notice
-	node dist/test/fault/mutants.js
+mutants: build ## break copies of the programs on purpose (or NAMES="03 07"); the tests must notice
+	@node dist/test/fault/mutants.js $(NAMES)
 
 bench-files: build ## Arrow to Parquet on one core against parquet-wasm fed from memory
 	node dist/test/bench/to-parquet.js

@@ -7,17 +7,12 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Bed, startBed } from './bed.js';
+import type { Bed } from './bed.js';
+import { startMissing } from './missing-servers.js';
 import type { Counts } from './reporter.js';
 import { runTestFile } from './test-file.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
-/** What `test/support/servers.ts` reads; when one is missing, a server of that kind is started. */
-const TEST_VARIABLES = {
-  mysql: ['TABLEPIPE_TEST_MYSQL_URL'],
-  warehouse: ['TABLEPIPE_TEST_WAREHOUSE_URL'],
-  s3: ['TABLEPIPE_TEST_S3_ENDPOINT', 'TABLEPIPE_TEST_S3_BUCKET', 'AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY'],
-} as const;
 
 /** Test files that run at the same time. */
 const JOBS = 2;
@@ -33,7 +28,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 let bed: Bed | undefined;
 try {
-  bed = await servers();
+  bed = await startMissing(say);
   // The store first: everything else leans on what it promises.
   const first = files.filter((file) => file.includes('/conformance/s3'));
   for (const some of [first, files.filter((file) => !first.includes(file))]) {
@@ -64,26 +59,6 @@ function allFiles(ending: string): string[] {
     .filter((file) => file.endsWith(ending))
     .map((file) => join('dist/test', file))
     .sort();
-}
-
-/** Starts what the environment does not name, and writes the addresses into the environment of the tests. */
-async function servers(): Promise<Bed> {
-  const missing = (kind: keyof typeof TEST_VARIABLES): boolean =>
-    TEST_VARIABLES[kind].some((name) => !process.env[name]);
-  const wanted = { mysql: missing('mysql'), warehouse: missing('warehouse'), s3: missing('s3') };
-  const bed = await startBed({ ...wanted, say });
-  const { env } = bed;
-  if (wanted.mysql) process.env.TABLEPIPE_TEST_MYSQL_URL = env.TABLEPIPE_MYSQL_URL;
-  if (wanted.warehouse) process.env.TABLEPIPE_TEST_WAREHOUSE_URL = env.TABLEPIPE_WAREHOUSE_URL;
-  if (wanted.s3) {
-    process.env.TABLEPIPE_TEST_S3_ENDPOINT = env.AWS_ENDPOINT_URL;
-    process.env.TABLEPIPE_TEST_S3_BUCKET = env.TABLEPIPE_BUCKET;
-    for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_REGION', 'TABLEPIPE_TEST_S3_DOUBLE'])
-      if (env[name] !== undefined) process.env[name] = env[name];
-  }
-  const named = Object.entries(wanted).flatMap(([kind, start]) => (start ? [] : [`${kind} from the environment`]));
-  say(`servers: ${[...bed.labels, ...named].join(', ')}`);
-  return bed;
 }
 
 /** Runs the files, `JOBS` at a time. Files run side by side must not be counted together, so each has its own counts. */
