@@ -7,6 +7,7 @@ import { parseDuration } from '../cli/parse.js';
 import { connectS3 } from '../connect/s3.js';
 import { parseLocation } from '../location.js';
 import { type Chain, openChain } from '../watermark/chain.js';
+import { type Patience, PatientStore } from '../watermark/patient-store.js';
 import type { WatermarkStore } from '../watermark/store.js';
 
 export const STORE_FLAGS: readonly Flag[] = [
@@ -31,7 +32,12 @@ export const STORE_FLAGS: readonly Flag[] = [
 ];
 
 /** Opens the store named by `--store` or TABLEPIPE_WM_STORE; 64 without one. Contacts nothing. */
-export async function openStore({ flags, env }: Invocation): Promise<WatermarkStore> {
+export async function openStore(invocation: Invocation): Promise<WatermarkStore> {
+  return new PatientStore(await openImpatientStore(invocation), patience(invocation));
+}
+
+/** The same without trying anything again: for seeing what a store does. */
+export async function openImpatientStore({ flags, env }: Invocation): Promise<WatermarkStore> {
   const text = flags.text('store');
   if (text === undefined) {
     throw new Failure('usage', 'no watermark store given', {
@@ -49,6 +55,20 @@ export async function openStore({ flags, env }: Invocation): Promise<WatermarkSt
   return new S3Store(client, location.bucket, location.key);
 }
 
+/** How long `--retry-max-time` lets an operation be tried again; the first time it is said, later ones only with -v. */
+function patience({ flags, words }: Invocation): Patience {
+  const patienceMs = parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time');
+  let told = false;
+  return {
+    patienceMs,
+    onRetry: (error) => {
+      if (told) words.detail(`${String(error)}; trying again`);
+      else words.note(`${(error as Error).message}; trying again for up to ${Math.ceil(patienceMs / 1000)} s`);
+      told = true;
+    },
+  };
+}
+
 /** Opens the chain of a table; `signal` replaces the invocation's own. Contacts nothing. */
 export function openTableChain(
   store: WatermarkStore,
@@ -56,15 +76,7 @@ export function openTableChain(
   invocation: Invocation,
   signal = invocation.signal,
 ): Chain {
-  const { flags, words } = invocation;
-  const patienceMs = parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time');
-  let told = false;
-  const onRetry = (error: unknown): void => {
-    if (told) words.detail(`${String(error)}; trying again`);
-    else words.note(`${(error as Error).message}; trying again for up to ${Math.ceil(patienceMs / 1000)} s`);
-    told = true;
-  };
-  return openChain(store, table, { by: writer(invocation), signal, patienceMs, onRetry });
+  return openChain(store, table, { by: writer(invocation), signal });
 }
 
 /** Who writes: `program/version@host`. */

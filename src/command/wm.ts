@@ -8,7 +8,7 @@ import { lock, runLocked, unlock } from './wm/lock.js';
 import { loaded, pending } from './wm/pending.js';
 import probe from './wm/probe.js';
 import { prune, rebuilt, verify } from './wm/repair.js';
-import { forceReset, reset, restore } from './wm/reset.js';
+import { forceResetCommand, resetCommand, restoreCommand } from './wm/reset.js';
 import set from './wm/set.js';
 import { exported, imported } from './wm/transfer.js';
 
@@ -28,9 +28,9 @@ export default {
     advance,
     pending,
     loaded,
-    reset,
-    'force-reset': forceReset,
-    restore,
+    reset: resetCommand,
+    'force-reset': forceResetCommand,
+    restore: restoreCommand,
     export: exported,
     import: imported,
     verify,

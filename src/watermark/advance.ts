@@ -195,7 +195,7 @@ class Run {
       return { kind: 'stored', run_id, read, cursor_columns, from, to, receipts: batch, state: folded };
     }, this.tail ?? null);
     if (!link) throw new Failure('internal', 'a stored generation was not committed');
-    this.tail = { generation: link.doc.generation, sha256: link.sha256, link, readAt: performance.now() };
+    this.tail = { generation: link.doc.generation, sha256: link.sha256, link };
     return link.doc.generation;
   }
 

@@ -16,8 +16,8 @@ import {
 } from './generation.js';
 import { demandConditions } from './probe.js';
 import type { State } from './state.js';
-import { FILE_BYTES, LAST_GENERATION, generationName } from './store.js';
-import { leaveHint, newest } from './tail.js';
+import { FILE_BYTES, LAST_GENERATION, generationName, generationOfName } from './store.js';
+import { leaveHint } from './tail.js';
 
 /** What a writer decides; the rest is filled in here. */
 export interface Draft {
@@ -33,9 +33,6 @@ export interface Draft {
   reason?: string;
 }
 
-/** A tail read longer ago than this is checked against once more after the commit. */
-const STALE_MS = 60_000;
-
 export class Appender {
   private probed = false;
 
@@ -49,7 +46,7 @@ export class Appender {
   /** One attempt on the number after `tail`; undefined when another writer has it. */
   async append(tail: Tail | undefined, draft: Draft): Promise<Link | undefined> {
     const { chain, signal } = this;
-    if (!this.probed) await chain.patiently(() => demandConditions(chain.store, signal));
+    if (!this.probed) await demandConditions(chain.store, signal);
     this.probed = true;
     const doc = this.document(tail, draft);
     const bytes = generationBytes(doc);
@@ -60,7 +57,7 @@ export class Appender {
     }
     await failpoint('wm.before-create');
     const etag = await this.create(doc, bytes);
-    if (etag === undefined || (await this.overtaken(tail, doc, bytes))) return undefined;
+    if (etag === undefined || (await this.overtaken(doc, bytes))) return undefined;
     await failpoint('wm.after-create');
     const at = { generation: doc.generation, bytes, etag: etag || undefined };
     await leaveHint(chain.store, chain.folder, at, signal).catch(() => {
@@ -70,41 +67,36 @@ export class Appender {
     return { doc, sha256: sha256(bytes) };
   }
 
-  /**
-   * Creates the file and, when the answer was lost, finds out what happened: the key holds our bytes, someone
-   * else's, or nothing; only in the last case is the same creation sent again.
-   * Resolves to the etag ('' without one), or undefined when the number is someone else's.
-   */
+  /** Resolves to the etag ('' when it is not known), or undefined when the number is someone else's. */
   private async create({ generation }: Generation, bytes: Buffer): Promise<string | undefined> {
-    const { store, folder, patiently } = this.chain;
+    const { store, folder } = this.chain;
     const key = `${folder}/${generationName(generation)}`;
-    return patiently(async () => {
-      try {
-        const { outcome, etag } = await store.create(key, bytes, this.signal);
-        if (outcome === 'created') return etag ?? '';
-      } catch (error) {
-        if (!(error instanceof Failure) || error.kind !== 'temporary') throw error;
-        const message = `${error.message}; whether generation ${generation} was committed is unknown`;
-        throw new Failure('temporary', message, { cause: error.cause, hint: 'Running the same line finds out.' });
-      }
-      // "It exists" may mean that an earlier attempt of ours got through: the bytes hold our write_id.
+    try {
+      const { outcome, etag } = await store.create(key, bytes, this.signal);
+      if (outcome === 'created') return etag ?? '';
+      // It may be our own, from an attempt whose answer was lost: the bytes hold our write_id.
       const there = await store.read(key, this.signal);
       return there && bytes.equals(there) ? '' : undefined;
-    });
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== 'temporary') throw error;
+      const message = `${error.message}; whether generation ${generation} was committed is unknown`;
+      throw new Failure('temporary', message, { cause: error.cause, hint: 'Running the same line finds out.' });
+    }
   }
 
   /**
-   * True when a writer that slept since it read the tail created a number that was in use and is moved away or
-   * pruned by now: a later generation exists, and it does not name ours. Ours is then taken back.
+   * True when the number was in use before and is free again: a force-reset moved it away, or it was pruned, after
+   * this writer read its tail. Then a later generation exists, and the next one does not name ours, which nobody
+   * would ever read: it is taken back. No clock is asked, so however long a writer sleeps, it cannot take a number twice.
    */
-  private async overtaken(tail: Tail | undefined, doc: Generation, bytes: Buffer): Promise<boolean> {
-    if (!tail || performance.now() - tail.readAt < STALE_MS) return false;
-    const { store, folder, patiently } = this.chain;
-    const found = await patiently(() => newest(store, folder, this.signal));
-    if (!found || found.generation <= doc.generation) return false;
-    const after = await this.chain.generation(doc.generation + 1).catch(() => undefined);
-    if (after?.doc.prev_sha256 === sha256(bytes)) return false;
-    await store.remove(`${folder}/${generationName(doc.generation)}`, this.signal);
+  private async overtaken({ generation }: Generation, bytes: Buffer): Promise<boolean> {
+    const { store, folder } = this.chain;
+    const name = generationName(generation);
+    const later = await store.list(folder, name, this.signal);
+    if (!later.some((entry) => generationOfName(entry.name) !== undefined)) return false;
+    const next = await this.chain.find(generation + 1);
+    if (next?.doc.prev_sha256 === sha256(bytes)) return false;
+    await store.remove(`${folder}/${name}`, this.signal);
     return true;
   }
 

@@ -8,12 +8,13 @@
  *     await chain.commitLoaded(one.generation, { run_id });     // after the warehouse committed
  */
 import { Failure } from '../errors.js';
-import { pause, retry } from '../retry.js';
+import { pause } from '../retry.js';
 import type { Receipt } from '../receipt.js';
 import { Appender, type Draft } from './append.js';
 import { Archive, parsed } from './archive.js';
 import { linkOf, unreadable } from './damage.js';
 import { type Generation, type Link, parseGeneration, sha256 } from './generation.js';
+import { PatientStore } from './patient-store.js';
 import { type Ranges, foldLoaded, totalsOf, upTo } from './state.js';
 import { type WatermarkStore, generationName, generationOfName, tableFolder } from './store.js';
 import { type Newest, newest } from './tail.js';
@@ -22,10 +23,8 @@ export interface ChainOptions {
   /** `program/version@host`, for the record. */
   by: string;
   signal: AbortSignal;
-  /** How long one operation is tried again, in milliseconds; default two minutes. */
+  /** Makes the store a patient one: how long one operation is tried again, in milliseconds. */
   patienceMs?: number;
-  /** Told about each attempt that failed and is repeated. */
-  onRetry?: (error: unknown) => void;
 }
 
 /** The newest file. `link` is missing when it cannot be read, and `trouble` says why. */
@@ -34,8 +33,6 @@ export interface Tail {
   sha256: string;
   link?: Link;
   trouble?: Failure;
-  /** When it was read, in milliseconds of a clock that never jumps. */
-  readAt: number;
 }
 
 /** Makes the next draft on top of a tail; undefined when there is nothing to commit. */
@@ -50,7 +47,8 @@ const ROUNDS = 200;
 
 /** Opens the chain of a table; contacts nothing. */
 export function openChain(store: WatermarkStore, table: string, options: ChainOptions): Chain {
-  return new Chain(store, table, options);
+  const { patienceMs } = options;
+  return new Chain(patienceMs === undefined ? store : new PatientStore(store, { patienceMs }), table, options);
 }
 
 export class Chain {
@@ -75,16 +73,22 @@ export class Chain {
 
   /** The newest file, readable or not: for those who repair. */
   async tail(): Promise<Tail | undefined> {
-    const found = await this.patiently(() => newest(this.store, this.folder, this.options.signal));
+    const found = await newest(this.store, this.folder, this.options.signal);
     return found && tailOf(found, this.table);
   }
 
   /** One generation, in place or packed; 66 when there is no such one, 65 when it cannot be read. */
   async generation(number: number): Promise<Link> {
-    const bytes = (await this.inPlace(number)) ?? (await this.patiently(() => this.archive.file(number)));
-    if (!bytes) throw new Failure('no-input', `${this.table} has no generation ${number} in ${this.store.url}`);
+    const found = await this.find(number);
+    if (found) return found;
+    throw new Failure('no-input', `${this.table} has no generation ${number} in ${this.store.url}`);
+  }
+
+  /** The same; undefined when there is no such one. */
+  async find(number: number): Promise<Link | undefined> {
+    const bytes = (await this.inPlace(number)) ?? (await this.archive.file(number));
     try {
-      return parseGeneration(bytes, this.table, number);
+      return bytes && parseGeneration(bytes, this.table, number);
     } catch (error) {
       throw unreadable(error as Failure, this.table, number);
     }
@@ -182,49 +186,40 @@ export class Chain {
   }
 
   private async demandCommuting(draft: Draft, behind: number, tail: Tail | undefined): Promise<void> {
-    if (draft.kind === 'loaded') return;
-    for (let at = behind + 1; at <= (tail?.generation ?? behind); at += 1) {
-      const { doc } = await this.generation(at);
-      if (doc.kind === 'loaded') continue;
-      throw new Failure('conflict', `${this.table}: another run (${doc.run_id}) committed generation ${at} first`, {
-        hint: `It was a ${doc.kind} by ${doc.written_by}; this one was not committed. See \`wm history ${this.table}\`.`,
+    for (let at = behind + 1; draft.kind !== 'loaded' && at <= (tail?.generation ?? behind); at += 1) {
+      // One that was moved aside meanwhile cannot be asked: the force-reset that did it is what happened.
+      const doc = (await this.find(at))?.doc ?? tail?.link?.doc;
+      if (doc?.kind === 'loaded') continue;
+      const by = doc ? `another run (${doc.run_id})` : 'another run';
+      throw new Failure('conflict', `${this.table}: ${by} committed generation ${doc?.generation ?? at} first`, {
+        hint: `${doc ? `It was a ${doc.kind} by ${doc.written_by}; this` : 'This'} one was not committed. See \`wm history ${this.table}\`.`,
       });
     }
   }
 
   private inPlace(number: number): Promise<Uint8Array | undefined> {
     const key = `${this.folder}/${generationName(number)}`;
-    return this.patiently(() => this.store.read(key, this.options.signal));
+    return this.store.read(key, this.options.signal);
   }
 
   /** The number of the oldest file in place after `number`. */
   private async oldest(number: number): Promise<number> {
     const after = number > 0 ? generationName(number) : '';
-    const page = await this.patiently(() => this.store.list(this.folder, after, this.options.signal));
+    const page = await this.store.list(this.folder, after, this.options.signal);
     for (const { name } of page) {
       const found = generationOfName(name);
       if (found !== undefined) return found;
     }
     return number + 1;
   }
-
-  /** Tries again while the trouble may pass. */
-  readonly patiently = <T>(operation: () => Promise<T>): Promise<T> =>
-    retry(operation, {
-      budgetMs: this.options.patienceMs ?? 120_000,
-      signal: this.options.signal,
-      ...(this.options.onRetry ? { onRetry: this.options.onRetry } : {}),
-      permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
-    });
 }
 
 /** A newest file, checked. */
 export function tailOf({ generation, bytes }: Newest, table: string): Tail {
-  const readAt = performance.now();
   try {
     const link = parseGeneration(bytes, table, generation);
-    return { generation, sha256: link.sha256, link, readAt };
+    return { generation, sha256: link.sha256, link };
   } catch (error) {
-    return { generation, sha256: sha256(bytes), trouble: error as Failure, readAt };
+    return { generation, sha256: sha256(bytes), trouble: error as Failure };
   }
 }

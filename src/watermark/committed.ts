@@ -1,5 +1,4 @@
 /** Recognising what the chain already holds: the same receipts delivered twice are passed on, not stored twice. */
-import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import type { Chain } from './chain.js';
 import type { Generation } from './generation.js';
@@ -40,9 +39,7 @@ export async function findSnapshot(
 ): Promise<number | undefined> {
   for await (const doc of newestFirst(chain, newest)) {
     if (doc.kind !== 'stored' || doc.receipts.length === 0) continue;
-    const same =
-      doc.receipts.length === receipts.length && doc.receipts.every((one, i) => sameObject(one, receipts[i]));
-    return same && doc.read === 'snapshot' ? doc.generation : undefined;
+    return doc.read === 'snapshot' && sameObjects(doc.receipts, receipts) ? doc.generation : undefined;
   }
   return undefined;
 }
@@ -51,17 +48,13 @@ async function* newestFirst(chain: Chain, newest: Generation | undefined): Async
   let doc = newest;
   for (let seen = 0; doc && !BARRIERS.has(doc.kind) && seen < LOOK_BACK; seen += 1) {
     yield doc;
-    doc = doc.generation > 1 ? await unlessPruned(chain, doc.generation - 1) : undefined;
+    doc = doc.generation > 1 ? (await chain.find(doc.generation - 1))?.doc : undefined;
   }
 }
 
-async function unlessPruned(chain: Chain, generation: number): Promise<Generation | undefined> {
-  try {
-    return (await chain.generation(generation)).doc;
-  } catch (error) {
-    if (error instanceof Failure && error.kind === 'no-input') return undefined;
-    throw error;
-  }
+/** The same objects with the same content, in the same order. */
+export function sameObjects(some: readonly Receipt[], others: readonly Receipt[]): boolean {
+  return some.length === others.length && some.every((one, i) => sameObject(one, others[i]));
 }
 
 function sameObject(a: Receipt, b: Receipt | undefined): boolean {

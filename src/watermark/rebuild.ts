@@ -5,6 +5,8 @@
 import type { Position } from '../end-record.js';
 import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
+import type { Chain, Propose } from './chain.js';
+import { sameObjects } from './committed.js';
 import { randomId } from './generation.js';
 import type { Objects } from './objects.js';
 import { comparePositions } from './position.js';
@@ -55,6 +57,48 @@ export function rebuiltState(
     state = foldStored(state, { generation, run_id, read, cursor_columns, receipts, to, until, status: 'success', at });
   }
   return state;
+}
+
+/** The result of {@link rebuildChain}; `generation` is null when nothing was to be committed. */
+export interface RebuiltChain extends Rebuilt {
+  receipts: readonly Receipt[];
+  generation: number | null;
+  /** True when the chain already was what its objects add up to, as after a kill. */
+  noop: boolean;
+}
+
+/**
+ * Commits what the objects prove, to a table that has no chain or only the end of a force-reset one. 80 when it has
+ * another.
+ */
+export async function rebuildChain(
+  chain: Chain,
+  objects: Objects,
+  folder: string,
+  { run_id, dryRun }: { run_id: string; dryRun: boolean },
+): Promise<RebuiltChain> {
+  const tail = await chain.tail();
+  const newest = tail?.link?.doc;
+  if (tail && newest?.kind !== 'force-reset' && newest?.kind !== 'rebuilt') throw exists(chain.table);
+  const found = await rebuild(objects, folder, chain.table, run_id);
+  const receipts = [...found.backfill, ...found.incremental];
+  if (newest?.kind === 'rebuilt') {
+    if (!sameObjects(newest.receipts, receipts)) throw exists(chain.table);
+    return { ...found, receipts, generation: newest.generation, noop: true };
+  }
+  const { to = null, cursor_columns = [] } = found.incremental.at(-1) ?? {};
+  const commit: Propose = (_tail, next, at) => {
+    const state = rebuiltState(found, next, at);
+    return { kind: 'rebuilt', run_id, read: 'incremental', cursor_columns, from: null, to, receipts, state };
+  };
+  const link = dryRun ? undefined : await chain.commit(commit, tail ?? null);
+  return { ...found, receipts, generation: link?.doc.generation ?? null, noop: false };
+}
+
+function exists(table: string): Failure {
+  return new Failure('conflict', `${table} has a chain`, {
+    hint: `If it is damaged, \`wm force-reset ${table}\` first.`,
+  });
 }
 
 async function receiptsBelow(objects: Objects, folder: string, table: string, run_id: string): Promise<Receipt[]> {

@@ -61,7 +61,12 @@ async function firstRed(folder: string, tests: readonly string[]): Promise<strin
     const print = (text: string): void => void said.push(text);
     await runTestFile(file, { cwd: folder, limitMs: 300_000, counts, print, signal: interrupted.signal });
     interrupted.signal.throwIfAborted();
-    if (counts.failed > 0) return said.join('').trim();
+    if (counts.failed > 0)
+      return `${test}: ${said
+        .join('')
+        .split('\n', 1)[0]
+        ?.replace(/^.* > /, '')
+        .slice(0, 150)}`;
   }
   return undefined;
 }
@@ -83,7 +88,7 @@ async function survivors(sources: string, chosen: readonly Mutant[]): Promise<nu
     const red = await withBuild(sources, mutant, (folder) => firstRed(folder, tests));
     if (red === undefined) survived += 1;
     const found = red === undefined ? 'SURVIVED' : 'caught';
-    say(`${found}: ${name} (${breaks}) ${red?.split('\n')[0] ?? ''}, ${seconds()}`);
+    say(`${found} after ${seconds()}: ${name}. ${breaks}${red === undefined ? '' : `\n  by ${red}`}`);
   }
   return survived;
 }

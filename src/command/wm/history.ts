@@ -47,13 +47,14 @@ export const history: Command = {
 /** One line of history; undefined where older generations were pruned. One that cannot be read says so. */
 async function event(chain: Chain, generation: number): Promise<Record<string, unknown> | undefined> {
   try {
-    const { doc } = await chain.generation(generation);
+    const doc = (await chain.find(generation))?.doc;
+    if (!doc) return undefined;
     const { files, rows } = totalsOf(doc.receipts);
     const { kind, written_at, run_id, from, to, about, reason, written_by } = doc;
     return { generation, kind, written_at, run_id, files, rows, from, to, about, reason, written_by };
   } catch (error) {
-    if (!(error instanceof Failure) || (error.kind !== 'data' && error.kind !== 'no-input')) throw error;
-    return error.kind === 'no-input' ? undefined : { generation, kind: 'unreadable', error: error.message };
+    if (!(error instanceof Failure) || error.kind !== 'data') throw error;
+    return { generation, kind: 'unreadable', error: error.message };
   }
 }
 

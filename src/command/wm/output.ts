@@ -3,9 +3,19 @@ import type { Flag } from '../../cli/flags.js';
 import type { Invocation } from '../../cli/command.js';
 import { Failure } from '../../errors.js';
 import { stdoutIsTerminal, writeStdout } from '../../sink/stdout.js';
+import type { Hand } from '../../watermark/moves.js';
 import { STORE_FLAGS } from '../watermark-store.js';
 
 export const JSON_FLAG: Flag = { name: 'json', help: 'print JSON also on a terminal' };
+
+/** What a person may say about a move made by hand. */
+export const REASON_FLAG: Flag = { name: 'reason', value: 'TEXT', help: 'kept in the history' };
+
+/** Who moves a watermark by hand, and why. */
+export function handOf({ flags, runId: run_id }: Invocation): Hand {
+  const reason = flags.text('reason');
+  return reason === undefined ? { run_id } : { run_id, reason };
+}
 
 /** What every verb takes. */
 export const WM_FLAGS: readonly Flag[] = [...STORE_FLAGS, JSON_FLAG];

@@ -2,7 +2,7 @@
 import type { Command, Invocation } from '../../cli/command.js';
 import { Failure } from '../../errors.js';
 import { type Trial, tryStore } from '../../watermark/probe.js';
-import { openStore } from '../watermark-store.js';
+import { openImpatientStore } from '../watermark-store.js';
 import { WM_FLAGS, aligned, printRecord } from './output.js';
 
 const command: Command = {
@@ -12,7 +12,7 @@ const command: Command = {
   flags: WM_FLAGS,
   async run(invocation: Invocation) {
     if (invocation.operands.length > 0) throw new Failure('usage', 'wm probe takes no operand; it tries --store');
-    const store = await openStore(invocation);
+    const store = await openImpatientStore(invocation);
     const trials = await tryStore(store, invocation.signal);
     const failed = trials.filter((trial) => !trial.ok);
     await printRecord(invocation, { store: store.url, ok: failed.length === 0, trials }, () => [

@@ -1,18 +1,15 @@
 /** `wm verify`, `wm rebuild` and `wm prune`: looking after a chain. */
-import type { Command, Invocation } from '../../cli/command.js';
+import type { Command } from '../../cli/command.js';
 import { parseCount, parseDuration } from '../../cli/parse.js';
-import { connectS3 } from '../../connect/s3.js';
 import { Failure } from '../../errors.js';
 import { isFolder, parseLocation } from '../../location.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { StoredObjects } from '../../source/objects.js';
-import type { Draft } from '../../watermark/append.js';
 import { audit } from '../../watermark/audit.js';
-import type { Tail } from '../../watermark/chain.js';
-import type { Objects } from '../../watermark/objects.js';
 import { pack, planPack } from '../../watermark/pack.js';
-import { rebuild, rebuiltState } from '../../watermark/rebuild.js';
+import { rebuildChain } from '../../watermark/rebuild.js';
 import { totalsOf } from '../../watermark/state.js';
+import { objectAccess } from '../object-access.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, cell, oneTable, printRecord, readable } from './output.js';
 
@@ -31,7 +28,7 @@ export const verify: Command = {
     const chain = openTableChain(await openStore(invocation), table, invocation);
     const newest = await chain.tail();
     if (!newest) throw new Failure('no-input', `${table} has no chain in ${chain.store.url}`);
-    const objects = flags.on('chain-only') ? undefined : openObjects(invocation);
+    const objects = flags.on('chain-only') ? undefined : new StoredObjects(objectAccess(invocation));
     const counts = { errors: 0, gone: 0 };
     for await (const finding of audit(chain, { objects, read: flags.on('read') })) {
       counts[finding.level === 'error' ? 'errors' : 'gone'] += 1;
@@ -67,30 +64,19 @@ export const rebuilt: Command = {
       throw new Failure('usage', 'wm rebuild needs --from URL/, a folder (it ends in /)');
     }
     const chain = openTableChain(await openStore(invocation), table, invocation);
-    const exists = (): Failure =>
-      new Failure('conflict', `${table} has a chain`, { hint: `If it is damaged, \`wm force-reset ${table}\` first.` });
-    const tail = await chain.tail();
-    // After a force-reset the chain is empty though it has a number: that is where a rebuild belongs.
-    if (tail && tail.link?.doc.kind !== 'force-reset') throw exists();
-    const found = await rebuild(openObjects(invocation), folder, table, run_id);
-    const receipts = [...found.backfill, ...found.incremental];
-    const { to = null, cursor_columns = [] } = found.incremental.at(-1) ?? {};
-    const commit = (_tail: Tail | undefined, next: number, at: string): Draft => {
-      const state = rebuiltState(found, next, at);
-      return { kind: 'rebuilt', run_id, read: 'incremental', cursor_columns, from: null, to, receipts, state };
-    };
-    const link = flags.on('dry-run') ? undefined : await chain.commit(commit, tail ?? null);
-    const generation = link?.doc.generation ?? null;
-    const { outside, gaps } = found;
+    const dryRun = flags.on('dry-run');
+    const found = await rebuildChain(chain, new StoredObjects(objectAccess(invocation)), folder, { run_id, dryRun });
+    const { receipts, generation, noop, outside, gaps } = found;
     if (gaps > 0) {
       invocation.words.warn(
         `objects of the first load of ${table} are missing in ${gaps} places: cleaned after loading, or lost`,
       );
     }
     const begins = { first_load: found.backfill.length, from: found.incremental[0]?.from ?? null };
+    const to = found.incremental.at(-1)?.to ?? null;
     const totals = { ...totalsOf(receipts), ...begins, to, gaps, outside };
-    await printRecord(invocation, { table, generation, dry_run: generation === null, ...totals }, () => [
-      `${table}: ${receipts.length} objects up to ${cell(to)}${generation === null ? ' (nothing committed)' : ` (generation ${generation})`}`,
+    await printRecord(invocation, { table, generation, noop, dry_run: dryRun, ...totals }, () => [
+      `${table}: ${receipts.length} objects up to ${cell(to)} (${generation === null ? 'nothing committed' : `generation ${generation}${noop ? ' already' : ''}`})`,
       ...outside.map((url) => `not part of the series: ${url}`),
     ]);
   },
@@ -127,12 +113,3 @@ export const prune: Command = {
     }
   },
 };
-
-function openObjects(invocation: Invocation): Objects {
-  const endpoint = invocation.flags.text('endpoint-url');
-  let client: ReturnType<typeof connectS3> | undefined;
-  return new StoredObjects({
-    s3: () => (client ??= connectS3(invocation.env, endpoint === undefined ? {} : { endpoint })),
-    signal: invocation.signal,
-  });
-}

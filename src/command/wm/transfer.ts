@@ -5,9 +5,8 @@ import { Failure, fileFailure } from '../../errors.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { stdinBytes } from '../../source/stdin.js';
 import { backupLines, parseBackup, restoreBackup } from '../../watermark/backup.js';
-import { linkOf } from '../../watermark/damage.js';
+import { takeOver } from '../../watermark/moves.js';
 import { type OldDocument, oldDocument, positionOfOld } from '../../watermark/old-document.js';
-import { emptyState, foldSet } from '../../watermark/state.js';
 import { openStore, openTableChain } from '../watermark-store.js';
 import { WM_FLAGS, cell, oneTable, printRecord } from './output.js';
 
@@ -35,7 +34,7 @@ export const imported: Command = {
       throw new Failure('usage', 'wm import needs a table, and perhaps a file');
     const text = await inputText(file, invocation.signal);
     const old = oldDocument(text);
-    return old ? takeOver(invocation, table, old) : bringBack(invocation, table, text);
+    return old ? bringOver(invocation, table, old) : bringBack(invocation, table, text);
   },
 };
 
@@ -72,21 +71,15 @@ async function bringBack(invocation: Invocation, table: string, text: string): P
   ]);
 }
 
-async function takeOver(invocation: Invocation, table: string, old: OldDocument): Promise<void> {
+async function bringOver(invocation: Invocation, table: string, old: OldDocument): Promise<void> {
   if (old.table_name !== undefined && old.table_name !== table) {
     throw new Failure('data', `the watermark file is of ${old.table_name}, not ${table}`);
   }
   const to = positionOfOld(old);
   const chain = openTableChain(await openStore(invocation), table, invocation);
-  const link = await chain.commit(async (tail, _next, at) => {
-    if (await linkOf(tail, chain)) {
-      throw new Failure('conflict', `${table} already has a watermark`, { hint: 'To move it use `wm set`.' });
-    }
-    const state = foldSet(emptyState(at), to, [], at);
-    return { kind: 'imported', run_id: invocation.runId, to, state, reason: 'taken over from an older watermark file' };
-  });
-  const generation = link?.doc.generation;
-  await printRecord(invocation, { table, generation, from: null, to }, () => [
-    `${table}: ${cell(to)} (generation ${generation})`,
+  const { generation } = await takeOver(chain, to, invocation.runId);
+  const noop = generation === null;
+  await printRecord(invocation, { table, generation, from: null, to, noop }, () => [
+    noop ? `${table}: ${cell(to)} already` : `${table}: ${cell(to)} (generation ${generation})`,
   ]);
 }
