@@ -64,3 +64,7 @@ bench-put: build ## measure s3-put of 1 GiB against a bare UploadPart loop (need
 .PHONY: torture
 torture: build ## kill, cut and stop the pipeline by seed for TORTURE_MINUTES (10), compare; SEED=… [ROUND=…] replays, RECORD=1 notes the counts
 	node dist/test/torture/main.js $(if $(RECORD),--record)
+
+.PHONY: soak
+soak: build ## move ROWS narrow rows (default 20000000) and watch the memory of every stage; starts servers of its own
+	node dist/test/bench/soak.js $(ROWS)

@@ -19,13 +19,18 @@ export interface PipelineOptions {
   cwd?: string;
   /** Milliseconds after which the whole pipeline is killed and the run fails. */
   limitMs?: number;
+  /** Told the process id of the shell; the stages are its children. */
+  onStarted?: (pid: number) => void;
 }
 
 /** File descriptor on which bash reports the statuses of the stages. */
 const STATUS_FD = 3;
 
 /** Runs one pipeline. Never rejects for its status; rejects when it does not end in time. */
-export async function pipeline(line: string, { env, cwd, limitMs = 120_000 }: PipelineOptions): Promise<PipelineEnd> {
+export async function pipeline(
+  line: string,
+  { env, cwd, limitMs = 120_000, onStarted }: PipelineOptions,
+): Promise<PipelineEnd> {
   // `$?` and PIPESTATUS are read in one assignment: each command resets both.
   const script = `set -o pipefail\n${line}\nstages="$? \${PIPESTATUS[*]}"\necho "$stages" >&${STATUS_FD}\n`;
   const child = spawn('bash', ['-c', script], {
@@ -34,6 +39,7 @@ export async function pipeline(line: string, { env, cwd, limitMs = 120_000 }: Pi
     detached: true,
     ...(cwd === undefined ? {} : { cwd }),
   });
+  if (child.pid !== undefined) onStarted?.(child.pid);
   const texts = ['', '', ''];
   [child.stdout, child.stderr, child.stdio[STATUS_FD]].forEach((stream, at) =>
     (stream as NodeJS.ReadableStream).on('data', (chunk) => (texts[at] += String(chunk))),

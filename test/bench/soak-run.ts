@@ -1,0 +1,131 @@
+/** One soak: a narrow table of many rows through the line of the README, while somebody watches the stages. */
+import { randomBytes } from 'node:crypto';
+import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
+import type { Connection } from 'mysql2/promise';
+import type { Client } from 'pg';
+import { connectS3 } from '../../src/connect/s3.js';
+import { listObjects } from '../../src/source/listing.js';
+import { type PipelineEnd, demandStatus, pipeline } from '../support/pipeline.js';
+import { connectSource, connectTarget, servers } from '../support/servers.js';
+import { type Sum, bytesOf, createEvents, sourceSum, targetSum } from './soak-table.js';
+import { type Sampler, type StageSamples, sampleStages } from './stage-samples.js';
+
+export const STAGES = ['mysql-extract', 'to-parquet', 's3-put', 'wm', 'rs-copy'] as const;
+
+export interface SoakSettings {
+  rows: number;
+  /** As `to-parquet --split-size` takes it. */
+  splitSize?: string;
+  sampleMs?: number;
+  say: (line: string) => void;
+}
+
+export interface Soak {
+  /** Names the database, the schema and the prefix. */
+  id: string;
+  stages: StageSamples[];
+  /** From the start of the line to its end. */
+  seconds: number;
+  source: Sum;
+  target: Sum;
+  objects: number;
+  /** What the rows took: the table, the objects, the loaded table with its key. */
+  bytes: { mysql: number; s3: number; warehouse: number };
+}
+
+/** Makes the table, moves it, adds up both sides, and removes everything it made, also when it fails. */
+export async function soak({ rows, splitSize = '64MiB', sampleMs, say }: SoakSettings): Promise<Soak> {
+  const id = `soak_${randomBytes(4).toString('hex')}`;
+  const { mysqlUrl, warehouseUrl, bucket, aws } = servers();
+  const [mysql, pg] = [await connectSource(''), await connectTarget()];
+  try {
+    await mysql.query(`CREATE DATABASE ${id}`);
+    await mysql.query(`USE ${id}`);
+    await inTime(say, `making ${count(rows)} rows`, () => createEvents(mysql, rows));
+    const env = {
+      ...aws,
+      TABLEPIPE_MYSQL_URL: mysqlUrl,
+      TABLEPIPE_WAREHOUSE_URL: warehouseUrl,
+      TABLEPIPE_WM_STORE: `s3://${bucket}/${id}/watermarks/`,
+    };
+    const line = lineOf(id, `s3://${bucket}/${id}/incremental/`, splitSize);
+    const { stages, seconds } = await inTime(say, 'moving them', () => watched(line, env, sampleMs));
+    const source = await inTime(say, 'adding up the source', () => sourceSum(mysql));
+    const target = await inTime(say, 'adding up the target', () => targetSum(pg, id));
+    const stored = await storedBytes(`s3://${bucket}/${id}/incremental/`);
+    return {
+      id,
+      stages,
+      seconds,
+      source,
+      target,
+      objects: stored.objects,
+      bytes: { ...(await bytesOf(mysql, pg, id)), s3: stored.bytes },
+    };
+  } finally {
+    await cleanUp(id, mysql, pg);
+  }
+}
+
+function lineOf(id: string, folder: string, splitSize: string): string {
+  return `mysql-extract ${id}.events --cursor id --since "$(wm get ${id}.events --format cursor)" \\
+  | to-parquet --split-size ${splitSize} \\
+  | s3-put ${folder} \\
+  | wm advance ${id}.events \\
+  | rs-copy ${id}.events --from-store ${id}.events --create`;
+}
+
+async function watched(
+  line: string,
+  env: Record<string, string>,
+  sampleMs: number | undefined,
+): Promise<{ end: PipelineEnd; stages: StageSamples[]; seconds: number }> {
+  const started = performance.now();
+  let sampler: Sampler | undefined;
+  const day = 86_400_000;
+  const onStarted = (pid: number): void => void (sampler = sampleStages(pid, STAGES, sampleMs));
+  const end = await pipeline(line, { env, limitMs: day, onStarted }).finally(() => sampler?.stop());
+  const seconds = (performance.now() - started) / 1000;
+  return { end: demandStatus(end), stages: sampler?.stop() ?? [], seconds };
+}
+
+const access = async (): Promise<Parameters<typeof listObjects>[1]> => {
+  const client = await connectS3(servers().aws);
+  return { s3: async () => client, signal: new AbortController().signal };
+};
+
+async function storedBytes(folder: string): Promise<{ objects: number; bytes: number }> {
+  let [objects, bytes] = [0, 0];
+  for await (const one of listObjects(folder, await access())) {
+    objects += 1;
+    bytes += one.bytes;
+  }
+  return { objects, bytes };
+}
+
+async function cleanUp(id: string, mysql: Connection, pg: Client): Promise<void> {
+  const { bucket } = servers();
+  const root = `s3://${bucket}/`;
+  const found = await access();
+  const keys: string[] = [];
+  for await (const { url } of listObjects(`${root}${id}/`, found)) keys.push(url.slice(root.length));
+  const client = await found.s3();
+  for (let at = 0; at < keys.length; at += 1_000) {
+    const Objects = keys.slice(at, at + 1_000).map((Key) => ({ Key }));
+    await client.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects, Quiet: true } }));
+  }
+  client.destroy();
+  await pg.query(`DROP SCHEMA IF EXISTS ${id} CASCADE`);
+  await pg.end();
+  await mysql.query(`DROP DATABASE IF EXISTS ${id}`);
+  await mysql.end();
+}
+
+async function inTime<T>(say: (line: string) => void, what: string, work: () => Promise<T>): Promise<T> {
+  const started = performance.now();
+  const done = await work();
+  say(`${what}: ${((performance.now() - started) / 1000).toFixed(1)} s`);
+  return done;
+}
+
+export const count = (number: number): string => Math.round(number).toLocaleString('en-US');
