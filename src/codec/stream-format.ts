@@ -81,6 +81,8 @@ export function rowStream(
         for (const part of format.rows(batch)) yield counted(part);
         rows += batch.rows;
         if (batch.last.length > 0) to = batch.last;
+        // Asked for the next batch, so everything of this one has been written.
+        batch.release();
       }
     } catch (error) {
       yield* format.end({ ...facts, status: 'aborted', rows, bytes, to, code: codeOf(error) });

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Connection, ConnectionOptions } from 'mysql2';
 import { hasNoTls, mysqlFailure } from '../mysql-failure.js';
 import { MysqlSession } from '../mysql-session.js';
+import { lendingSocket } from './lending-socket.js';
 import type { SshTunnel } from './ssh-tunnel.js';
 
 export interface TlsSettings {
@@ -62,8 +63,11 @@ async function connected(settings: MysqlSettings, signal: AbortSignal): Promise<
 async function connectOnce(settings: MysqlSettings, encrypted: boolean, signal: AbortSignal): Promise<Connection> {
   const { createConnection } = await import('mysql2');
   const { host, port, socketPath, tunnel, connectMs } = settings;
-  const stream = tunnel ? await tunnel.open(host, port, signal) : undefined;
-  const connection = createConnection({ ...options(settings, encrypted), ...(stream ? { stream: () => stream } : {}) });
+  const through = tunnel ? await tunnel.open(host, port, signal) : undefined;
+  const connection = createConnection({
+    ...options(settings, encrypted),
+    ...(socketPath === undefined ? { stream: () => through ?? lendingSocket(port, host) } : {}),
+  });
   return await new Promise((resolve, reject) => {
     const giveUp = (error: unknown): void => {
       clearTimeout(timer);

@@ -2,6 +2,7 @@
 import type { Connection } from 'mysql2';
 import type { ResultField } from '../column/mysql-column.js';
 import { Failure } from '../errors.js';
+import type { PacketRows } from './mysql-packets.js';
 import { type Flow, queryClass, rawConnection, readPackets, readRows } from './mysql-result.js';
 import { MysqlRows, type RowBatch, type RowShape } from './mysql-rows.js';
 
@@ -63,7 +64,7 @@ class Result {
     const Query = query.publicApi ? undefined : queryClass(connection);
     const reader = {
       fields: (fields: readonly ResultField[]): void => this.open(fields),
-      row: (packet: Uint8Array, start: number, end: number): void => this.add(packet, start, end),
+      rows: (rows: PacketRows): void => this.add(rows),
       end: (error?: Error): void => this.end(error),
     };
     this.flow = Query ? readPackets(connection, Query, formatted, reader) : readRows(connection, formatted, reader);
@@ -109,11 +110,13 @@ class Result {
     this.rows = new MysqlRows({ ...this.query, names });
   }
 
-  private add(packet: Uint8Array, start: number, end: number): void {
+  private add(packets: PacketRows): void {
     const { rows } = this;
-    if (!rows || this.ended) return;
-    if (rows.isFull(end - start)) this.flush(rows);
-    rows.add(packet, start, end);
+    for (let done = 0; rows && !this.ended; ) {
+      done += rows.add(packets, done);
+      if (done === packets.count) return;
+      this.flush(rows);
+    }
   }
 
   private flush(rows: MysqlRows): void {

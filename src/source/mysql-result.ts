@@ -1,19 +1,21 @@
 /**
- * One result set of mysql2, row packet by row packet. mysql2 has no public way to them, so a command of ours takes
- * its Query's place: the class is reached through `createQuery`, and a connection runs any command given to
- * `addCommand` (reference/mysql.md 4.3). test/source/mysql2-contract.test.ts pins what is relied on; when a
- * version does not look as expected, the documented row API does the same work more slowly.
+ * One result set of mysql2 as row packets. mysql2 has no public way to them, so a command of ours takes its Query's
+ * place: the class is reached through `createQuery`, and a connection runs any command given to `addCommand`
+ * (reference/mysql.md 4.3). While it runs, the connection's packet parser is ours too, so that rows are taken by the
+ * chunk; where there is none that looks as expected, each row comes from mysql2 alone. test/source/mysql2-contract.test.ts
+ * pins what is relied on; when the class is not found, the documented row API does the same work more slowly.
  */
 import { createRequire } from 'node:module';
 import type { Duplex } from 'node:stream';
 import type { Connection } from 'mysql2';
 import type { ResultField } from '../column/mysql-column.js';
+import { type PacketRows, ResultPackets } from './mysql-packets.js';
 
-/** What reading a result calls; `row` and `fields` may throw, which ends the reading with that error. */
+/** What reading a result calls; `rows` and `fields` may throw, which ends the reading with that error. */
 export interface ResultReader {
   fields(fields: readonly ResultField[]): void;
-  /** One row in the encoding of the text protocol. The bytes stay as they are for as long as they are referenced. */
-  row(packet: Uint8Array, start: number, end: number): void;
+  /** One row or more, in order. The bytes are only lent: they are overwritten when the call returns. */
+  rows(rows: PacketRows): void;
   /** Exactly once: without an error only when the server said that the result is complete. */
   end(error?: Error): void;
 }
@@ -34,9 +36,17 @@ interface Query {
 
 type QueryClass = new (options: object, callback: (error: Error | null) => void) => Query;
 
+/** What cuts the bytes of the socket into packets; the connection looks it up for each chunk. */
+interface PacketParser {
+  execute(chunk: Buffer): void;
+  packetHeaderLength?: number;
+}
+
 /** The Connection of mysql2 with what its type declarations leave out. */
 export interface RawConnection {
-  stream: Duplex;
+  /** `lends`: see src/connect/lending-socket.ts. */
+  stream: Duplex & { lends?: boolean };
+  packetParser?: PacketParser;
   addCommand(command: unknown): unknown;
 }
 
@@ -64,24 +74,74 @@ export interface Flow {
   resume(): void;
 }
 
-/** Runs the statement, every row packet given to the reader as it arrives, at most one socket chunk after a pause. */
+/** Runs the statement, its rows given to the reader as they arrive, at most one socket chunk after a pause. */
 export function readPackets(connection: Connection, Query: QueryClass, sql: string, reader: ResultReader): Flow {
+  const raw = rawConnection(connection);
+  let described = false;
+  let ended = false;
+  let giveBack = (): void => {};
+  const end = (error?: Error): void => {
+    if (ended) return;
+    ended = true;
+    giveBack();
+    reader.end(error);
+  };
   class PacketQuery extends Query {
     override row(packet: Packet, from: unknown): unknown {
       if (packet.isEOF()) return super.row(packet, from);
-      reader.row(packet.buffer, packet.offset, packet.end);
+      reader.rows(oneRow(packet.buffer, packet.offset, packet.end));
       return this.row;
     }
   }
   // disableEval: the row parser mysql2 would compile for the fields is never used.
-  const options = { sql, disableEval: true };
-  const command = new PacketQuery(options, (error) => (error ? reader.end(error) : reader.end()));
-  // A statement without a result gives no fields.
-  command.on('fields', (fields) => fields && reader.fields(fields));
-  const raw = rawConnection(connection);
+  const command = new PacketQuery({ sql, disableEval: true }, (error) => end(error ?? undefined));
+  command.on('fields', (fields) => {
+    // A statement without a result gives no fields.
+    if (!fields) return;
+    reader.fields(fields);
+    described = true;
+  });
+  if (cutsPackets(raw)) giveBack = takePackets(raw, { ...reader, end }, () => described);
   raw.addCommand(command);
   // Not connection.pause(): that copies every packet left in the chunk, and they fit into the next batch.
   return { pause: () => raw.stream.pause(), resume: () => raw.stream.resume() };
+}
+
+/** True when the packets of the socket are those of the protocol, and not compressed ones. */
+export function cutsPackets({ packetParser }: RawConnection): boolean {
+  return typeof packetParser?.execute === 'function' && packetParser.packetHeaderLength === 4;
+}
+
+/** Puts our packets in the place of mysql2's parser; returns what puts it back. */
+function takePackets(raw: RawConnection, reader: ResultReader, hasFields: () => boolean): () => void {
+  const { stream } = raw;
+  const theirs = raw.packetParser as PacketParser;
+  const giveBack = (): void => {
+    raw.packetParser = theirs;
+    if ('lends' in stream) stream.lends = false;
+  };
+  const packets = new ResultPackets({
+    hasFields,
+    pass: (packet) => theirs.execute(packet),
+    rows: (rows) => reader.rows(rows),
+    ended: giveBack,
+  });
+  raw.packetParser = {
+    execute(chunk) {
+      try {
+        packets.take(chunk);
+      } catch (error) {
+        stream.destroy();
+        reader.end(error as Error);
+      }
+    },
+  };
+  if ('lends' in stream) stream.lends = true;
+  return giveBack;
+}
+
+function oneRow(bytes: Uint8Array, start: number, end: number): PacketRows {
+  return { bytes, starts: Int32Array.of(start), ends: Int32Array.of(end), count: 1 };
 }
 
 /** The same over the documented API: rows as arrays of buffers, put back into the encoding of the protocol. */
@@ -109,7 +169,7 @@ export function readRows(connection: Connection, sql: string, reader: ResultRead
     attempt(() => {
       if (!Array.isArray(row)) return;
       const packet = encodedRow(row as readonly (Uint8Array | null)[]);
-      reader.row(packet, 0, packet.length);
+      reader.rows(oneRow(packet, 0, packet.length));
     }),
   );
   query.on('error', end);

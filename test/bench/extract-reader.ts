@@ -9,6 +9,7 @@ import { type Connection, createConnection } from 'mysql2';
 import { schemaBytes } from '../../src/codec/arrow-bytes.js';
 import { columnPlan } from '../../src/column/from-mysql.js';
 import { type ResultField, columnOfField } from '../../src/column/mysql-column.js';
+import { lendingSocket } from '../../src/connect/lending-socket.js';
 import { queryBatches } from '../../src/source/mysql-batches.js';
 
 const LIMITS = { rows: 65_536, bytes: 4 * 2 ** 20 };
@@ -45,14 +46,13 @@ async function ours(connection: Connection, sql: string): Promise<number> {
   const shape = { table: 'bench', plans, position: [0], key: [0], limits: LIMITS };
   const out = createWriteStream('/dev/null');
   let count = 0;
-  for await (const { message, batch, rows: some } of queryBatches(
-    connection,
-    { ...shape, sql, values: [] },
-    new AbortController().signal,
-  )) {
-    if (count === 0) out.write(schemaBytes(batch.schema));
-    count += some;
+  const query = { ...shape, sql, values: [] };
+  for await (const batch of queryBatches(connection, query, new AbortController().signal)) {
+    if (count === 0) out.write(schemaBytes(batch.batch.schema));
+    count += batch.rows;
+    const { message } = batch;
     await new Promise<void>((resolve, reject) => out.write(message, (error) => (error ? reject(error) : resolve())));
+    batch.release();
   }
   return count;
 }
@@ -68,7 +68,9 @@ const READERS: Record<string, (connection: Connection, sql: string) => Promise<n
 const [, , name = '', sql = ''] = process.argv;
 const reader = READERS[name];
 if (!reader) throw new Error(`no reader ${name}`);
-const connection = createConnection(process.env.TABLEPIPE_MYSQL_URL ?? '');
+const url = new URL(process.env.TABLEPIPE_MYSQL_URL ?? '');
+const stream = (): Duplex => lendingSocket(Number(url.port || 3306), url.hostname);
+const connection = createConnection({ uri: url.href, ...(name === 'ours' ? { stream } : {}) });
 connection.on('error', () => {});
 await new Promise<void>((resolve, reject) => connection.connect((error) => (error ? reject(error) : resolve())));
 const began = process.hrtime.bigint();

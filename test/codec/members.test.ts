@@ -125,7 +125,7 @@ t.test('content that is not what the name promises is 65', async (t) => {
 
 const table = new Table({ id: vectorFromArray([1, 2, 3], new Int32()) });
 const record = endRecord([], { rows: 3 });
-const arrow = joined([schemaBytes(table.schema), ...table.batches.map(batchBytes), endBytes(record)]);
+const arrow = joined([schemaBytes(table.schema), ...table.batches.map((batch) => batchBytes(batch)), endBytes(record)]);
 const ndjson = Buffer.from(`{"id":1}\n{"id":2}\n{"id":3}\n${endLine(record)}`);
 
 for (const [name, bytes] of Object.entries({ parquet: Buffer.from(files[0]?.bytes ?? []), arrow, ndjson })) {

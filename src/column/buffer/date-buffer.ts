@@ -1,6 +1,15 @@
 /** DATE, DATETIME and TIMESTAMP, as days or microseconds or, where a policy says so, as their text. */
 import { type Data, DateDay, type TimestampMicrosecond, makeData } from 'apache-arrow';
-import { BAD_VALUE, ColumnBuffer, type Nulls, type Outcome, STORED, ZERO_DATE } from './column-buffer.js';
+import {
+  BAD_VALUE,
+  ColumnBuffer,
+  LONG,
+  type Nulls,
+  type Outcome,
+  type PacketValues,
+  STORED,
+  ZERO_DATE,
+} from './column-buffer.js';
 import { WordPairs } from './integer-buffer.js';
 import { TextBuffer } from './text-buffer.js';
 
@@ -21,19 +30,31 @@ const DAYS_TO_EPOCH = 719_162;
 const ZERO_DAY = 0x7fff_fffe;
 const NO_DAY = 0x7fff_ffff;
 
+/** The number two digits make, by their two bytes as one little-endian word; -1 for anything else. */
+const TWO_DIGITS = new Int8Array(0x1_0000).fill(-1);
+for (let number = 0; number < 100; number += 1) {
+  TWO_DIGITS[ZERO + Math.floor(number / 10) + ((ZERO + (number % 10)) << 8)] = number;
+}
+
+function two(bytes: Uint8Array, at: number): number {
+  return TWO_DIGITS[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
+}
+
 /** Days since 1970-01-01 of `YYYY-MM-DD`, or ZERO_DAY or NO_DAY. Year 0 counts as a zero date: no calendar has it. */
 function dayAt(bytes: Uint8Array, at: number): number {
-  const year = four(bytes, at);
+  const century = two(bytes, at);
+  const years = two(bytes, at + 2);
   const month = two(bytes, at + 5);
   const day = two(bytes, at + 8);
-  if (year < 0 || month < 0 || day < 0 || bytes[at + 4] !== DASH || bytes[at + 7] !== DASH) return NO_DAY;
+  if ((century | years | month | day) < 0 || bytes[at + 4] !== DASH || bytes[at + 7] !== DASH) return NO_DAY;
   if (month > 12 || day > 31) return NO_DAY;
+  const year = century * 100 + years;
   if (year === 0 || month === 0 || day === 0) return ZERO_DAY;
-  const leap = (year & 3) === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const leap = (year & 3) === 0 && (years !== 0 || (century & 3) === 0);
   if (day > (DAYS_IN[month] as number) + (leap && month === 2 ? 1 : 0)) return NO_DAY;
   const before = year - 1;
-  const years = before * 365 + (before >> 2) - ((before / 100) | 0) + ((before / 400) | 0);
-  return years + (DAYS_BEFORE[month] as number) + (leap && month > 2 ? 1 : 0) + day - 1 - DAYS_TO_EPOCH;
+  const days = before * 365 + (before >> 2) - ((before / 100) | 0) + ((before / 400) | 0);
+  return days + (DAYS_BEFORE[month] as number) + (leap && month > 2 ? 1 : 0) + day - 1 - DAYS_TO_EPOCH;
 }
 
 /** Seconds since midnight of `hh:mm:ss`, or -1. */
@@ -41,7 +62,7 @@ function secondsAt(bytes: Uint8Array, at: number): number {
   const hour = two(bytes, at);
   const minute = two(bytes, at + 3);
   const second = two(bytes, at + 6);
-  if (hour < 0 || minute < 0 || second < 0 || bytes[at + 2] !== COLON || bytes[at + 5] !== COLON) return -1;
+  if ((hour | minute | second) < 0 || bytes[at + 2] !== COLON || bytes[at + 5] !== COLON) return -1;
   return hour > 23 || minute > 59 || second > 59 ? -1 : hour * 3600 + minute * 60 + second;
 }
 
@@ -49,6 +70,12 @@ function secondsAt(bytes: Uint8Array, at: number): number {
 function microsecondsAt(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return 0;
   if (bytes[start] !== POINT || end - start > 7 || end - start < 2) return -1;
+  if (end - start === 7) {
+    const high = two(bytes, start + 1);
+    const middle = two(bytes, start + 3);
+    const low = two(bytes, start + 5);
+    return (high | middle | low) < 0 ? -1 : high * 10_000 + middle * 100 + low;
+  }
   let value = 0;
   for (let at = start + 1; at < start + 7; at += 1) {
     const digit = at < end ? (bytes[at] as number) - ZERO : 0;
@@ -56,18 +83,6 @@ function microsecondsAt(bytes: Uint8Array, start: number, end: number): number {
     value = value * 10 + digit;
   }
   return value;
-}
-
-function two(bytes: Uint8Array, at: number): number {
-  const tens = (bytes[at] as number) - ZERO;
-  const ones = (bytes[at + 1] as number) - ZERO;
-  return tens >>> 0 > 9 || ones >>> 0 > 9 ? -1 : tens * 10 + ones;
-}
-
-function four(bytes: Uint8Array, at: number): number {
-  const high = two(bytes, at);
-  const low = two(bytes, at + 2);
-  return high < 0 || low < 0 ? -1 : high * 100 + low;
 }
 
 /** DATE as days since 1970-01-01. */
@@ -80,6 +95,16 @@ export class DateBuffer extends ColumnBuffer {
     if (day >= ZERO_DAY) return day === ZERO_DAY ? ZERO_DATE : BAD_VALUE;
     this.days[row] = day;
     return STORED;
+  }
+
+  override appendAll(values: PacketValues, row: number, count: number): void {
+    const { bytes, at } = values;
+    for (let index = 0; index < count; index += 1) {
+      const start = at[index] as number;
+      const length = bytes[start] as number;
+      if (length >= LONG || this.append(row + index, bytes, start + 1, start + 1 + length) !== STORED)
+        values.settle(row + index, start);
+    }
   }
 
   protected view(rows: number, nulls: Nulls): Data {
@@ -120,6 +145,16 @@ export class TimestampBuffer extends ColumnBuffer {
     return STORED;
   }
 
+  override appendAll(values: PacketValues, row: number, count: number): void {
+    const { bytes, at } = values;
+    for (let index = 0; index < count; index += 1) {
+      const start = at[index] as number;
+      const length = bytes[start] as number;
+      if (length >= LONG || this.append(row + index, bytes, start + 1, start + 1 + length) !== STORED)
+        values.settle(row + index, start);
+    }
+  }
+
   protected view(rows: number, nulls: Nulls): Data {
     return makeData({ type: this.type, length: rows, data: this.pairs.values, ...nulls });
   }
@@ -145,5 +180,10 @@ export class DateTextBuffer extends TextBuffer {
     const day = shaped ? dayAt(bytes, start) : NO_DAY;
     if (day >= ZERO_DAY) return day === ZERO_DAY ? ZERO_DATE : BAD_VALUE;
     return super.append(row, bytes, start, end);
+  }
+
+  /** Value by value: each is looked at. */
+  override appendAll(values: PacketValues, row: number, count: number): void {
+    this.appendEach(values, row, count);
   }
 }

@@ -1,6 +1,6 @@
 /** Decimals of 128 bits: four words a value, least significant first, two's complement. */
 import { type Data, type Decimal, makeData } from 'apache-arrow';
-import { BAD_VALUE, ColumnBuffer, type Nulls, type Outcome, STORED } from './column-buffer.js';
+import { BAD_VALUE, ColumnBuffer, LONG, type Nulls, type Outcome, type PacketValues, STORED } from './column-buffer.js';
 
 const MINUS = 0x2d;
 const POINT = 0x2e;
@@ -63,6 +63,16 @@ export class DecimalBuffer extends ColumnBuffer {
     words[word + 2] = sign;
     words[word + 3] = sign;
     return STORED;
+  }
+
+  override appendAll(values: PacketValues, row: number, count: number): void {
+    const { bytes, at } = values;
+    for (let index = 0; index < count; index += 1) {
+      const start = at[index] as number;
+      const length = bytes[start] as number;
+      if (length >= LONG || this.append(row + index, bytes, start + 1, start + 1 + length) !== STORED)
+        values.settle(row + index, start);
+    }
   }
 
   /** Any number of digits: multiply by ten and add, digit by digit, over the four words. */

@@ -1,6 +1,6 @@
 /** Integers of 16, 32 and 64 bits. */
 import { type Data, Int16, Int32, Int64, makeData } from 'apache-arrow';
-import { BAD_VALUE, ColumnBuffer, type Nulls, type Outcome, STORED } from './column-buffer.js';
+import { BAD_VALUE, ColumnBuffer, LONG, type Nulls, type Outcome, type PacketValues, STORED } from './column-buffer.js';
 
 const MINUS = 0x2d;
 const ZERO = 0x30;
@@ -36,6 +36,16 @@ export class IntegerBuffer extends ColumnBuffer {
     if (value < this.least || value > this.most) return BAD_VALUE;
     this.values[row] = value;
     return STORED;
+  }
+
+  override appendAll(values: PacketValues, row: number, count: number): void {
+    const { bytes, at } = values;
+    for (let index = 0; index < count; index += 1) {
+      const start = at[index] as number;
+      const length = bytes[start] as number;
+      if (length >= LONG || this.append(row + index, bytes, start + 1, start + 1 + length) !== STORED)
+        values.settle(row + index, start);
+    }
   }
 
   protected view(rows: number, nulls: Nulls): Data {
@@ -111,6 +121,16 @@ export class WideIntegerBuffer extends ColumnBuffer {
     }
     this.pairs.setNumber(row, negative ? -value : value);
     return STORED;
+  }
+
+  override appendAll(values: PacketValues, row: number, count: number): void {
+    const { bytes, at } = values;
+    for (let index = 0; index < count; index += 1) {
+      const start = at[index] as number;
+      const length = bytes[start] as number;
+      if (length >= LONG || this.append(row + index, bytes, start + 1, start + 1 + length) !== STORED)
+        values.settle(row + index, start);
+    }
   }
 
   /** 16 to 19 digits: all but the last nine, and the last nine. */
