@@ -8,7 +8,7 @@ import {
   ListObjectsV2Command,
 } from '@aws-sdk/client-s3';
 import type { Receipt } from '../../src/receipt.js';
-import { run } from '../support/program.js';
+import { collected, run, start } from '../support/program.js';
 import type { Place } from './line.js';
 import { differences } from './oracle.js';
 import type { RoundPlan } from './round-plan.js';
@@ -19,13 +19,15 @@ import type { World } from './world.js';
 /** How long a query may stay on a server whose client is gone. */
 const QUERY_GONE_MS = 15_000;
 
-export async function closing(
-  world: World,
-  plan: RoundPlan,
-  place: Place,
-  env: Readonly<Record<string, string>>,
-  counts: Counts,
-): Promise<Finding[]> {
+export interface Closed {
+  world: World;
+  plan: RoundPlan;
+  place: Place;
+  env: Readonly<Record<string, string>>;
+  counts: Counts;
+}
+
+export async function closing({ world, plan, place, env, counts }: Closed): Promise<Finding[]> {
   const broken: string[] = [];
   const { name } = place;
   const table = `${name.schema}.${name.table}`;
@@ -50,11 +52,21 @@ export async function closing(
   count(counts.others, 'unfinished uploads left by the killed, then cleaned', await uploads(world, place));
   const prefix = `s3://${place.bucket}/${name.schema}/incremental/`;
   const sweep = ['--orphans', '--uploads', '--older-than', '0s', '--force', '--delete', '--yes'];
+  if (plan.sweepKilledMs !== undefined) await killedSweep(['clean', prefix, ...sweep], env, plan.sweepKilledMs, counts);
   await program(['clean', prefix, ...sweep], 's3-clean');
   await program(['verify', table, '--json']);
   const left = await uploads(world, place);
   if (left > 0) broken.push(`${left} unfinished uploads after s3-clean`);
   return [...findings, ...broken.map((what) => ({ kind: 'broken', what }) as const)];
+}
+
+async function killedSweep(words: readonly string[], env: Closed['env'], ms: number, counts: Counts): Promise<void> {
+  const child = start('s3-clean', words, { env });
+  child.stdin?.end();
+  const ended = collected(child, 's3-clean');
+  const timer = setTimeout(() => child.kill('SIGKILL'), ms);
+  if ((await ended).signal === 'SIGKILL') count(counts.kills, 's3-clean SIGKILL');
+  clearTimeout(timer);
 }
 
 async function compared(world: World, plan: RoundPlan, { name }: Place): Promise<Finding[]> {
@@ -89,8 +101,8 @@ async function queriesLeft(world: World, plan: RoundPlan, { name }: Place): Prom
   try {
     for (const deadline = Date.now() + QUERY_GONE_MS; ; await sleep(200)) {
       const [queries] = await source.query(
-        'SELECT info FROM information_schema.processlist WHERE info LIKE ? AND id <> CONNECTION_ID()',
-        [`%${name.schema}%`],
+        'SELECT COALESCE(info, command) AS info FROM information_schema.processlist WHERE user = ?',
+        [name.schema],
       );
       const { rows: locks } = await target.query<{ query: string }>(
         'SELECT a.query FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND a.pid <> pg_backend_pid()',

@@ -1,14 +1,27 @@
 /** Does to one run of the line what its plan says, and counts what really happened. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Fault, STAGES, type Signal, type Target } from './fault.js';
+import type { RedshiftDouble } from '../support/redshift-double/double.js';
+import { type Fault, STAGES, type ServerName, type Signal, type Target } from './fault.js';
 import { type LineEnd, type LineRun, statusOf } from './line-run.js';
 import { type Counts, count } from './tally.js';
+import type { Ways } from './ways.js';
+import type { World } from './world.js';
+import type { Writer } from './writer.js';
 
+/** Everything a fault can reach. */
 export interface Stage {
+  world: World;
   run: LineRun;
   /** How long a run usually takes. */
   usualMs: number;
   partOf: (target: Target) => number;
+  ways: Ways;
+  double: RedshiftDouble | undefined;
+  writer: Writer;
+  /** The account of the line, and the name of its sessions in the warehouse. */
+  reader: string;
+  schema: string;
+  warehouse: 'postgres' | 'redshift';
 }
 
 /** A process that was sent a signal, to be counted when its status proves that it died of it. */
@@ -27,26 +40,96 @@ export function inflict(stage: Stage, faults: readonly Fault[], counts: Counts):
   };
 }
 
-async function one({ run, usualMs }: Stage, fault: Fault, sent: Sent[], counts: Counts): Promise<void> {
+async function one(stage: Stage, fault: Fault, sent: Sent[], counts: Counts): Promise<void> {
+  const { run, usualMs, ways, world } = stage;
+  if ('at' in fault) await moment(run, fault.at * usualMs);
   switch (fault.kind) {
-    case 'failpoint':
-      return;
-    case 'signal': {
-      await moment(run, fault.at * usualMs);
+    case 'signal':
       for (const target of await run.signal(fault.signal, fault.targets)) sent.push({ target, signal: fault.signal });
       if (!fault.twice) return;
       await sleep(10);
       await run.signal(fault.signal, fault.targets);
       return;
-    }
     case 'pause': {
-      await moment(run, fault.at * usualMs);
       const stopped = await run.signal('SIGSTOP', fault.targets);
       await sleep(fault.ms);
       await run.signal('SIGCONT', fault.targets);
-      count(counts.others, 'processes stopped and continued', stopped.length);
+      return count(counts.others, 'processes stopped and continued', stopped.length);
     }
+    case 'cut':
+      ways.arm(fault.server, fault.cuts);
+      return resumeAfterStall(stage, fault.server, fault.stallMs);
+    case 'cut all':
+      return count(counts.cuts, `${fault.server} cut`, ways.cutAll(fault.server));
+    case 'away':
+      ways.refuse(fault.server);
+      await moment(run, fault.ms);
+      ways.resume(fault.server);
+      return count(counts.others, `${fault.server} refused every connection for a while`);
+    case 's3 answer':
+      return ways.answers.arm(fault);
+    case 'sessions ended':
+      return count(counts.cuts, `${fault.server} ended the session`, await endSessions(stage, fault.server));
+    case 'double':
+      return stage.double?.faults.arm(fault.fault, fault.times);
+    case 'restart':
+      return count(
+        counts.others,
+        `${fault.server} killed and started`,
+        (await world.restart(fault.server, run.ended)) ? 1 : 0,
+      );
+    case 'column added':
+      stage.writer.addColumn();
+      return count(counts.others, 'columns added');
+    // Armed in the line itself, or another run.
+    case 'failpoint':
+    case 'disk':
+    case 'second line':
   }
+}
+
+/** What is stalled stays so for a while, each time. */
+async function resumeAfterStall({ run, ways }: Stage, server: ServerName, stallMs: number): Promise<void> {
+  let over = false;
+  void run.ended.then(() => (over = true));
+  for (let seen = ways.happened(server); !over; await sleep(50)) {
+    if (ways.happened(server) === seen) continue;
+    seen = ways.happened(server);
+    await moment(run, stallMs);
+    ways.resume(server);
+  }
+}
+
+async function endSessions(
+  { world, reader, schema, warehouse }: Stage,
+  server: 'mysql' | 'warehouse',
+): Promise<number> {
+  return world.calm.during(async () => {
+    if (server === 'mysql') {
+      const source = await world.source();
+      const [rows] = await source.query('SELECT id FROM information_schema.processlist WHERE user = ?', [reader]);
+      const ids = (rows as { id: number }[]).map(({ id }) => id);
+      // One that ended meanwhile is no error here.
+      const killed = await Promise.all(
+        ids.map((id) =>
+          source.query(`KILL ${id}`).then(
+            () => 1,
+            () => 0,
+          ),
+        ),
+      );
+      await source.end();
+      return killed.length;
+    }
+    const target = await world.target(warehouse);
+    const { rows } = await target.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND (application_name = $1 OR pid IN
+         (SELECT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE c.relnamespace = to_regnamespace($2)))`,
+      [reader, schema],
+    );
+    await target.end();
+    return rows.length;
+  });
 }
 
 /** Waits, but not beyond the end of the run. */

@@ -5,6 +5,8 @@ import type { TableName } from './table.js';
 
 export interface Place {
   name: TableName;
+  /** A folder of the round. */
+  home: string;
   bucket: string;
   /** Where `tee` writes the receipts. */
   receipts: string;
@@ -15,12 +17,14 @@ export function lineParts(plan: RoundPlan, { name, bucket, receipts }: Place, fa
   const table = `${name.schema}.${name.table}`;
   // A backfill in key order is read again from its beginning by time: right for an upsert, twice for an append.
   const order = plan.mode === 'append' ? ' --order cursor' : '';
+  const idle = '--idle-timeout 5s';
+  const patience = plan.patience === undefined ? '' : ` --retry-max-time ${plan.patience}`;
   const programs = [
-    `mysql-extract ${table} --since "$(wm get ${table} --format cursor)" --batch-size ${plan.batchRows}${order} --idle-timeout 5s`,
+    `mysql-extract ${table} --since "$(wm get ${table} --format cursor${patience})" --batch-size ${plan.batchRows}${order} ${idle}${patience}`,
     `to-parquet --split-rows ${plan.splitRows}`,
-    `s3-put s3://${bucket}/${name.schema}/incremental/ --part-size 5MiB --idle-timeout 5s`,
-    `wm advance ${table} --flush-interval 100ms --flush-files ${plan.flushFiles}`,
-    `rs-copy ${table} --from-store ${table} --create --evolve add --mode ${plan.mode}`,
+    `s3-put s3://${bucket}/${name.schema}/incremental/ --part-size 5MiB ${idle}${patience}`,
+    `wm advance ${table} --flush-interval 100ms --flush-files ${plan.flushFiles}${patience}`,
+    `rs-copy ${table} --from-store ${table} --create --evolve add --mode ${plan.mode}${patience}`,
   ].map((program, stage) => [...before(stage, faults), program].join(' '));
   if (plan.tee) programs.splice(3, 0, `tee -a ${receipts}`);
   return programs;
@@ -38,5 +42,8 @@ function before(stage: number, faults: readonly Fault[]): string[] {
   const points = faults.flatMap((fault) =>
     fault.kind === 'failpoint' && fault.stage === stage ? [`${fault.place}=${fault.action}@${fault.nth}`] : [],
   );
-  return points.length > 0 ? [`TABLEPIPE_UNSAFE_FAILPOINTS=${points.join(',')}`] : [];
+  const limits = faults.flatMap((fault) =>
+    fault.kind === 'disk' && fault.stage === stage ? [`prlimit --fsize=${fault.bytes}`] : [],
+  );
+  return [...(points.length > 0 ? [`TABLEPIPE_UNSAFE_FAILPOINTS=${points.join(',')}`] : []), ...limits];
 }

@@ -2,15 +2,17 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RedshiftDouble } from '../support/redshift-double/double.js';
 import { closing } from './closing.js';
 import { type Fault, spelled } from './fault.js';
-import { inflict, type Stage } from './inflict.js';
-import { lineParts, partOf, type Place } from './line.js';
+import { type Stage, inflict, moment } from './inflict.js';
+import { type Place, lineParts, partOf } from './line.js';
 import { type LineEnd, LineRun } from './line-run.js';
 import type { RoundPlan } from './round-plan.js';
 import { createTable } from './table.js';
-import { type Counts, countStatus, noCounts } from './tally.js';
+import { type Counts, count, countStatus, noCounts } from './tally.js';
 import { type Finding, findingsOf } from './verdict.js';
+import { Ways } from './ways.js';
 import type { World } from './world.js';
 import { Writer } from './writer.js';
 
@@ -31,15 +33,14 @@ export class Pace {
 }
 
 /** No run takes longer than this, whatever happens to it. */
-const LIMIT_MS = 120_000;
+const LIMIT_MS = 180_000;
 /** Undisturbed runs that may fail before the line counts as stuck: none has a reason to. */
 const PATIENCE = 3;
 /** A row is read when it is 2 s old (--lag), by the clock of the server. */
 const SETTLED_MS = 2_200;
 
 export async function playRound(world: World, plan: RoundPlan, folder: string, pace: Pace): Promise<RoundEnd> {
-  const round = new Round(world, plan, folder, pace);
-  await round.open();
+  const round = await Round.open(world, plan, folder, pace);
   try {
     await round.underFaults();
     if (round.findings.length === 0) await round.toTheEnd();
@@ -50,114 +51,174 @@ export async function playRound(world: World, plan: RoundPlan, folder: string, p
 }
 
 class Round {
-  readonly counts = noCounts();
+  readonly counts = { ...noCounts(), rounds: 1 };
   readonly findings: Finding[] = [];
   readonly log: string[] = [];
-  readonly #place: Place;
-  readonly #writer: Writer;
-  readonly #home: string;
 
-  constructor(
+  private constructor(
     private readonly world: World,
     private readonly plan: RoundPlan,
-    folder: string,
+    private readonly place: Place,
+    private readonly writer: Writer,
+    private readonly ways: Ways,
+    private readonly double: RedshiftDouble | undefined,
     private readonly pace: Pace,
-  ) {
-    const schema = `t${plan.seed.replaceAll(/[^a-z0-9]/gi, '').toLowerCase()}_${plan.round}`;
-    this.#home = join(folder, schema);
-    this.#place = {
-      name: { schema, table: 'moved' },
-      bucket: world.addresses.bucket,
-      receipts: join(this.#home, 'receipts.ndjson'),
-    };
-    const { name } = this.#place;
-    const seed = `${plan.seed} round ${plan.round}`;
-    this.#writer = new Writer({ url: world.addresses.mysqlUrl, name, seed, letters: plan.letters });
-    this.counts.rounds = 1;
-  }
+  ) {}
 
-  async open(): Promise<void> {
-    mkdirSync(this.#home, { recursive: true });
-    const source = await this.world.source();
-    await createTable(source, this.#place.name);
-    await source.end();
-    await this.#writer.fill(this.plan.rows);
+  static async open(world: World, plan: RoundPlan, folder: string, pace: Pace): Promise<Round> {
+    const schema = `t${plan.seed.replaceAll(/[^a-z0-9]/gi, '').toLowerCase()}_${plan.round}`;
+    const home = join(folder, schema);
+    mkdirSync(home, { recursive: true });
+    const name = { schema, table: 'moved' };
+    const place = { name, home, bucket: world.addresses.bucket, receipts: join(home, 'receipts.ndjson') };
+    const { mysqlUrl, warehouseUrl, aws } = world.addresses;
+    const seed = `${plan.seed} round ${plan.round}`;
+    const writer = new Writer({ url: mysqlUrl, name, seed, letters: plan.letters });
+    return world.calm.during(async () => {
+      const source = await world.source();
+      await createTable(source, name);
+      await world.addReader(source, schema);
+      await source.end();
+      await writer.fill(plan.rows);
+      const double = plan.warehouse === 'redshift' ? await world.double() : undefined;
+      const ways = await Ways.open({
+        mysql: Number(new URL(mysqlUrl).port),
+        warehouse: double?.port ?? Number(new URL(warehouseUrl).port),
+        s3: aws.AWS_ENDPOINT_URL ?? '',
+      });
+      return new Round(world, plan, place, writer, ways, double, pace);
+    });
   }
 
   /** The runs of the plan, one after the other, while the writer works. */
   async underFaults(): Promise<void> {
-    this.#writer.start();
+    this.writer.start();
     for (const faults of this.plan.runs) {
       this.counts.runs += 1;
-      await this.#run(faults);
+      await this.run(faults);
       if (this.findings.length > 0) break;
     }
-    await this.#writer.stop();
+    await this.writer.stop();
   }
 
   /** Runs without faults until one has nothing left to do; then everything is looked at. */
   async toTheEnd(): Promise<void> {
     await sleep(SETTLED_MS);
-    let patience = PATIENCE;
-    for (;;) {
-      const restarts = this.world.restarts;
+    for (let patience = PATIENCE; ; ) {
+      const { restarts } = this.world;
       this.counts.cleanRuns += 1;
-      const end = await this.#run([]);
+      const end = await this.run([]);
       if (this.findings.length > 0) return;
-      const disturbed = restarts !== this.world.restarts;
+      const disturbed = restarts !== this.world.restarts || restarts % 2 === 1;
       if (end.code === 0 && !disturbed) this.pace.note(end.ms);
       if (end.code === 0 && isQuiet(end)) break;
-      if (end.code !== 0 && !disturbed && (patience -= 1) === 0) {
-        this.findings.push({ kind: 'stuck', what: `the line fails without a fault: ${end.code}` });
-        return;
-      }
+      if (end.code === 0 || disturbed) continue;
+      patience -= 1;
+      if (patience > 0) continue;
+      this.findings.push({ kind: 'stuck', what: `the line fails without a fault: ${end.code}` });
+      return;
     }
-    this.findings.push(...(await closing(this.world, this.plan, this.#place, this.#environment(), this.counts)));
+    const { world, plan, place, counts } = this;
+    const looked = world.calm.during(() => closing({ world, plan, place, env: this.environment(), counts }));
+    this.findings.push(...(await looked));
   }
 
   async close(): Promise<void> {
-    await this.#writer.close().catch(() => {});
-    const { schema } = this.#place.name;
-    const source = await this.world.source();
-    await source.query(`DROP DATABASE ${schema}`);
-    await source.end();
-    const target = await this.world.target(this.plan.warehouse);
-    await target.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-    await target.end();
-    rmSync(this.#home, { recursive: true, force: true });
+    await this.writer.close().catch(() => {});
+    await this.double?.stop();
+    await this.ways.close();
+    const { schema } = this.place.name;
+    await this.world.calm.during(async () => {
+      const source = await this.world.source();
+      await source.query(`DROP DATABASE ${schema}`);
+      await source.query(`DROP USER ${schema}@'%'`);
+      await source.end();
+      const target = await this.world.target(this.plan.warehouse);
+      await target.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
+      await target.end();
+    });
+    rmSync(this.place.home, { recursive: true, force: true });
   }
 
-  async #run(faults: readonly Fault[]): Promise<LineEnd> {
-    const { plan, world, counts } = this;
-    this.log.push(`run ${this.counts.runs + this.counts.cleanRuns}: ${faults.map(spelled).join(' + ') || 'no fault'}`);
+  /** One run, or two of the same line where the plan says so. */
+  private async run(faults: readonly Fault[]): Promise<LineEnd> {
+    const { counts, ways, double } = this;
+    this.log.push(`run ${counts.runs + counts.cleanRuns}: ${faults.map(spelled).join(' + ') || 'no fault'}`);
+    const first = this.start(faults, faults);
+    const second = faults.find((fault) => fault.kind === 'second line');
+    const both = [first];
+    if (second) {
+      await moment(first.run, second.at * this.pace.usualMs);
+      count(counts.others, 'second runs of the line beside the first');
+      both.push(
+        this.start(
+          [],
+          faults.filter(({ kind }) => kind === 'signal' || kind === 'pause'),
+        ),
+      );
+    }
+    const [end] = await Promise.all(both.map((each) => this.ended(each, faults)));
+    ways.settle(counts);
+    for (const [name, times] of Object.entries(double?.faults.fired ?? {})) {
+      count(counts.others, `double of Redshift: ${name}`, times);
+      delete double?.faults.fired[name as keyof typeof double.faults.fired];
+    }
+    return end as LineEnd;
+  }
+
+  private start(armed: readonly Fault[], faults: readonly Fault[]): Started {
+    const { plan, place, world, ways, double, writer } = this;
+    const { schema } = place.name;
     const run = new LineRun({
-      parts: lineParts(plan, this.#place, faults),
+      parts: lineParts(plan, place, armed),
       partOf: partOf(plan),
-      env: this.#environment(),
+      env: this.environment(),
       limitMs: LIMIT_MS,
     });
-    const stage: Stage = { run, usualMs: this.pace.usualMs, partOf: partOf(plan) };
-    const told = inflict(stage, faults, counts);
+    const { usualMs } = this.pace;
+    const { warehouse } = plan;
+    const stage = {
+      world,
+      run,
+      usualMs,
+      partOf: partOf(plan),
+      ways,
+      double,
+      writer,
+      reader: schema,
+      schema,
+      warehouse,
+    };
+    return { run, told: inflict(stage satisfies Stage, faults, this.counts) };
+  }
+
+  private async ended({ run, told }: Started, faults: readonly Fault[]): Promise<LineEnd> {
     const end = await run.ended;
     await told(end);
-    countStatus(counts, end);
+    countStatus(this.counts, end);
+    const ms = end.ms.toFixed(0);
     this.log.push(
-      `  ${end.code} (${end.parts.join(' ')}) in ${end.ms.toFixed(0)} ms`,
+      `  ${end.code} (${end.parts.join(' ')}) in ${ms} ms`,
       ...indented(end.stdout),
       ...indented(end.stderr),
     );
-    this.findings.push(...findingsOf(end, faults, world.secrets));
+    this.findings.push(...findingsOf(end, faults, this.world.secrets));
     return end;
   }
 
-  #environment(): Record<string, string> {
-    const { schema } = this.#place.name;
+  private environment(): Record<string, string> {
+    const { world, plan, place, ways } = this;
+    const { schema } = place.name;
     const chain =
-      this.plan.store === 's3'
-        ? `s3://${this.world.addresses.bucket}/${schema}/watermarks/`
-        : `file://${this.#home}/watermarks/`;
-    return { ...this.world.environment(this.plan.warehouse), TABLEPIPE_WM_STORE: chain, TMPDIR: this.#home };
+      plan.store === 's3' ? `s3://${place.bucket}/${schema}/watermarks/` : `file://${place.home}/watermarks/`;
+    const ours = { TABLEPIPE_WM_STORE: chain, TMPDIR: place.home };
+    return { ...world.environment(plan.warehouse, schema, ways.ports), ...ours };
   }
+}
+
+interface Started {
+  run: LineRun;
+  told: (end: LineEnd) => Promise<void>;
 }
 
 const indented = (text: string): string[] =>

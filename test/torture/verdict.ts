@@ -25,7 +25,7 @@ export function findingsOf(end: LineEnd, faults: readonly Fault[], secrets: read
   const found: Finding[] = [];
   const broken = (what: string): void => void found.push({ kind: 'broken', what });
   if (end.late) return [{ kind: 'stuck', what: `the line did not end within ${Math.round(end.ms)} ms` }];
-  const filled = faults.some(({ kind }) => kind === ('disk' as string));
+  const filled = faults.some(({ kind }) => kind === 'disk');
   for (const status of new Set([end.code, ...end.parts])) {
     if (!RETRYABLE.has(status) && !(status === FULL_DISK && filled)) broken(`a fault alone ended in status ${status}`);
   }

@@ -14,27 +14,26 @@ import { type RedshiftDouble, startRedshiftDouble } from '../support/redshift-do
 import { startS3 } from '../support/s3-server.js';
 import type { Server } from '../support/server.js';
 import { type Servers, servers } from '../support/servers.js';
+import { Calm } from './calm.js';
+import type { ServerName } from './fault.js';
 import type { RoundPlan } from './round-plan.js';
-
-export type ServerName = 'mysql' | 'warehouse' | 's3';
 
 const ROLE = 'arn:aws:iam::123456789012:role/torture';
 
 export class World {
   /** How often a server was killed: a run beside it may fail for that. */
   restarts = 0;
+  readonly calm = new Calm();
   readonly labels: readonly string[];
   /** Words that must never be seen. */
   readonly secrets: readonly string[];
-  readonly #user = `torture_${randomBytes(4).toString('hex')}`;
   readonly #mysqlPassword = `canary-${randomBytes(6).toString('hex')}+/=`;
   readonly #warehousePassword = `canary-${randomBytes(6).toString('hex')}%&`;
 
   private constructor(
     readonly addresses: Servers,
     readonly s3: S3Client,
-    readonly double: RedshiftDouble,
-    /** The database behind the double. */
+    /** The database behind the doubles of Redshift. */
     private readonly behind: string,
     private readonly own: Readonly<Record<ServerName, Server>> | undefined,
     private readonly folder: string,
@@ -80,40 +79,38 @@ export class World {
     // The client takes credentials from the process, as every AWS client does.
     Object.assign(process.env, addresses.aws);
     const s3 = await connectS3(addresses.aws);
-    const double = await startRedshiftDouble({
-      postgres: behind.href,
-      s3,
-      roles: [ROLE],
-      bucketRegions: { [addresses.bucket]: 'us-east-1' },
-    });
-    const world = new World(addresses, s3, double, behind.href, own, folder);
-    const root = await world.source();
-    await root.query(`CREATE USER ${world.#user}@'%' IDENTIFIED BY ?`, [world.#mysqlPassword]);
-    await root.query(`GRANT SELECT, PROCESS ON *.* TO ${world.#user}@'%'`);
-    await root.end();
-    return world;
+    return new World(addresses, s3, behind.href, own, folder);
   }
 
-  /** What the programs of a line read, with secrets in it. Each port may be that of a proxy. */
+  /** A double of Redshift; stop it yourself. */
+  double(): Promise<RedshiftDouble> {
+    const bucketRegions = { [this.addresses.bucket]: 'us-east-1' };
+    return startRedshiftDouble({ postgres: this.behind, s3: this.s3, roles: [ROLE], bucketRegions });
+  }
+
+  /** An account that may read, and whose sessions can be told from others by its name. */
+  async addReader(source: Connection, name: string): Promise<void> {
+    await source.query(`CREATE USER ${name}@'%' IDENTIFIED BY ?`, [this.#mysqlPassword]);
+    await source.query(`GRANT SELECT, PROCESS ON *.* TO ${name}@'%'`);
+  }
+
+  /** What the programs of a line read, with secrets in it; each server is reached at the given port of this machine. */
   environment(
     warehouse: RoundPlan['warehouse'],
-    ports: { mysql?: number; warehouse?: number; s3?: number } = {},
+    reader: string,
+    ports: Readonly<Record<ServerName, number>>,
   ): Record<string, string> {
-    const { mysqlUrl, warehouseUrl, aws } = this.addresses;
-    const source = new URL(mysqlUrl);
-    source.username = this.#user;
+    const source = new URL('mysql://127.0.0.1');
+    source.username = reader;
     source.password = encodeURIComponent(this.#mysqlPassword);
-    source.port = String(ports.mysql ?? source.port);
-    source.pathname = '';
-    const target = new URL(warehouse === 'postgres' ? warehouseUrl : this.double.url);
+    source.port = String(ports.mysql);
+    const target = new URL(warehouse === 'postgres' ? this.addresses.warehouseUrl : this.behind);
     target.password = encodeURIComponent(this.#warehousePassword);
-    target.port = String(ports.warehouse ?? target.port);
-    if (warehouse === 'redshift') target.search = '?sslmode=disable';
-    const store = new URL(aws.AWS_ENDPOINT_URL ?? '');
-    store.port = String(ports.s3 ?? store.port);
+    target.port = String(ports.warehouse);
+    target.search = warehouse === 'postgres' ? `?application_name=${reader}` : '?sslmode=disable';
     return {
-      ...aws,
-      AWS_ENDPOINT_URL: store.origin,
+      ...this.addresses.aws,
+      AWS_ENDPOINT_URL: `http://127.0.0.1:${ports.s3}`,
       TABLEPIPE_MYSQL_URL: source.href,
       TABLEPIPE_WAREHOUSE_URL: warehouse === 'postgres' ? target.href : target.href.replace('postgres:', 'redshift:'),
       ...(warehouse === 'redshift' ? { TABLEPIPE_IAM_ROLE: ROLE } : {}),
@@ -134,25 +131,19 @@ export class World {
     return client;
   }
 
-  get mayRestart(): boolean {
-    return this.own !== undefined;
-  }
-
-  /** SIGKILL and a new start on the same data. */
-  async restart(name: ServerName): Promise<void> {
+  /** SIGKILL and a new start on the same data, unless somebody needs the servers until `over`; whether it was done. */
+  restart(name: ServerName, over: Promise<unknown>): Promise<boolean> {
     const server = this.own?.[name];
     if (!server) throw new Error(`${name} is not ours to kill`);
-    this.restarts += 1;
-    await server.kill();
-    await server.restart();
-    this.restarts += 1;
+    return this.calm.broken(over, async () => {
+      this.restarts += 1;
+      await server.kill();
+      await server.restart();
+      this.restarts += 1;
+    });
   }
 
   async stop(): Promise<void> {
-    const root = await this.source();
-    await root.query(`DROP USER ${this.#user}@'%'`);
-    await root.end();
-    await this.double.stop();
     await onWarehouse(
       this.addresses.warehouseUrl,
       `DROP DATABASE ${new URL(this.behind).pathname.slice(1)} WITH (FORCE)`,

@@ -51,7 +51,7 @@ export class Writer {
   }
 
   /** Adds a column, as the next step. */
-  alter(): void {
+  addColumn(): void {
     this.#altersLeft += 1;
   }
 
@@ -63,7 +63,7 @@ export class Writer {
   async #work(): Promise<void> {
     while (!this.#stopped) {
       try {
-        if (this.#altersLeft > 0) await this.#addColumn();
+        if (this.#altersLeft > 0) await this.#alter();
         else await this.#step();
         await sleep(this.#random.whole(10, 150));
       } catch (error) {
@@ -151,7 +151,7 @@ export class Writer {
     await waiting;
   }
 
-  async #addColumn(): Promise<void> {
+  async #alter(): Promise<void> {
     this.#altersLeft -= 1;
     this.#columns += 1;
     const connection = await this.#connection(0);

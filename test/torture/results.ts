@@ -1,0 +1,46 @@
+/**
+ * `test/fault/RESULTS.md`: the counts of all recorded runs added up, and a line for each run. The part between the
+ * marks is made anew; the text around it is for people.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Counts, addCounts, noCounts, tableOf, total } from './tally.js';
+
+export interface RecordedRun {
+  /** `2026-01-31 12:00`, UTC. */
+  date: string;
+  commit: string;
+  seed: string;
+  minutes: number;
+  counts: Counts;
+}
+
+const [BEGIN, END] = ['<!-- made by `make torture RECORD=1` -->', '<!-- end of what is made -->'];
+/** The runs themselves, for the next one to add to: one line of JSON in a comment each. */
+const RUN = /^<!-- run (.*) -->$/gm;
+
+export function record(path: string, run: RecordedRun): void {
+  const text = readFileSync(path, 'utf8');
+  const [before = '', rest = ''] = text.split(BEGIN);
+  const [made = '', after = ''] = rest.split(END);
+  const runs = [...made.matchAll(RUN)].map(([, json = '']) => JSON.parse(json) as RecordedRun);
+  writeFileSync(path, `${before}${BEGIN}\n\n${spelled([...runs, run])}\n${END}${after}`);
+}
+
+function spelled(runs: readonly RecordedRun[]): string {
+  const all = runs.reduce((sum, { counts }) => addCounts(sum, counts), noCounts());
+  const lines = runs.map(({ date, commit, seed, minutes, counts }) => {
+    const red = counts.lost + counts.twice + counts.stuck + counts.broken;
+    const cells = [date, commit, seed, minutes, counts.rounds, total(counts.kills), total(counts.cuts), red];
+    return `| ${cells.join(' | ')} |`;
+  });
+  return [
+    tableOf(all),
+    '',
+    '| UTC | Commit | Seed | Minutes | Rounds | Kills | Cuts | Findings |',
+    '|---|---|---|---|---|---|---|---|',
+    ...lines,
+    '',
+    ...runs.map((run) => `<!-- run ${JSON.stringify(run)} -->`),
+    '',
+  ].join('\n');
+}
