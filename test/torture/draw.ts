@@ -17,8 +17,8 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   signal: 6,
   pause: 2,
   failpoint: 8,
-  cut: 9,
-  'cut all': 3,
+  cut: 14,
+  'cut all': 7,
   away: 1,
   's3 answer': 6,
   'sessions ended': 2,
@@ -26,7 +26,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   restart: 0.4,
   'column added': 1,
   disk: 2,
-  'second line': 2,
+  'second line': 5,
 };
 
 export function faultsOfRun(random: Random, around: Surroundings): Fault[] {
@@ -42,7 +42,7 @@ export function faultsOfRun(random: Random, around: Surroundings): Fault[] {
   ] as const);
   const drawn = Array.from({ length: count }, () => draw(random, random.weighted(drawable), around));
   // Most runs end in a death, whatever else happened to them.
-  if (around.kinds.includes('signal') && random.chance(0.6)) drawn.push(draw(random, 'signal', around));
+  if (around.kinds.includes('signal') && random.chance(0.75)) drawn.push(draw(random, 'signal', around));
   return drawn;
 }
 
@@ -62,11 +62,17 @@ function draw(random: Random, kind: Kind, around: Surroundings): Fault {
       return failpoint(random, around.store);
     case 'cut': {
       const server = anyServer(random);
-      const cuts = Array.from({ length: random.whole(1, 4) }, () => cut(random, server));
+      const cuts = Array.from({ length: random.whole(1, 6) }, () => cut(random, server));
       return { kind, server, cuts, stallMs: random.whole(100, 7_000) };
     }
     case 'cut all':
-      return { kind, server: anyServer(random), at: moment(random) };
+      return {
+        kind,
+        server: anyServer(random),
+        at: moment(random),
+        times: random.whole(1, 5),
+        everyMs: random.whole(50, 400),
+      };
     case 'away':
       return { kind, server: anyServer(random), at: moment(random), ms: random.whole(200, 8_000) };
     case 's3 answer': {
@@ -109,16 +115,10 @@ function cut(random: Random, server: ServerName): Cut {
   if (server === 'warehouse' && random.chance(0.5)) {
     return { action, sees: 'COMMIT', when: random.pick(['before', 'after'] as const), nth: random.whole(1, 2) };
   }
+  const direction = random.chance(server === 'mysql' ? 0.75 : 0.5) ? 'down' : 'up';
   // Small numbers as often as large ones: the greeting matters as much as the rows.
-  const afterBytes = Math.ceil(10 ** (random.fraction() * 5.2));
-  return {
-    action,
-    direction: random.weighted([
-      [server === 'mysql' ? 3 : 1, 'down'],
-      [1, 'up'],
-    ] as const),
-    afterBytes,
-  };
+  const afterBytes = Math.ceil(10 ** (random.fraction() * (direction === 'up' ? 4 : 4.8)));
+  return { action, direction, afterBytes };
 }
 
 function failpoint(random: Random, store: Surroundings['store']): Fault {

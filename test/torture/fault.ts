@@ -27,7 +27,7 @@ export type Fault =
   | { kind: 'failpoint'; stage: number; place: string; action: 'kill' | 'term' | 'throw'; nth: number }
   /** One after the other; what is stalled goes on after `stallMs`. */
   | { kind: 'cut'; server: ServerName; cuts: readonly Cut[]; stallMs: number }
-  | { kind: 'cut all'; server: ServerName; at: number }
+  | { kind: 'cut all'; server: ServerName; at: number; times: number; everyMs: number }
   /** Nobody can connect for a while. */
   | { kind: 'away'; server: ServerName; at: number; ms: number }
   | { kind: 's3 answer'; operation: Operation | 'any'; fault: S3Fault; times: number }

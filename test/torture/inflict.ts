@@ -60,7 +60,11 @@ async function one(stage: Stage, fault: Fault, sent: Sent[], counts: Counts): Pr
       ways.arm(fault.server, fault.cuts);
       return resumeAfterStall(stage, fault.server, fault.stallMs);
     case 'cut all':
-      return count(counts.cuts, `${fault.server} cut`, ways.cutAll(fault.server));
+      for (let left = fault.times; left > 0 && !run.over; left -= 1) {
+        count(counts.cuts, `${fault.server} cut`, ways.cutAll(fault.server));
+        await moment(run, fault.everyMs);
+      }
+      return;
     case 'away':
       ways.refuse(fault.server);
       await moment(run, fault.ms);

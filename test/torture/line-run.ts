@@ -40,8 +40,9 @@ export class LineRun {
   readonly #began = performance.now();
   readonly #commands = new Set<string>();
   readonly ended: Promise<LineEnd>;
+  /** Bash has ended. */
+  over = false;
   #pids: readonly number[] = [];
-  #over = false;
 
   constructor(private readonly settings: LineSettings) {
     const { parts, env } = settings;
@@ -63,7 +64,7 @@ export class LineRun {
     for (const target of targets) {
       const pid = target === 'wm get' ? childrenOf(parts[0] ?? 0)[0] : parts[this.settings.partOf(target)];
       // Only a child of this bash (or of its first part): a number may belong to somebody else by now.
-      if (pid === undefined || this.#over || stateOf(pid) === 'Z') continue;
+      if (pid === undefined || this.over || stateOf(pid) === 'Z') continue;
       const parent = target === 'wm get' ? parts[0] : this.#child.pid;
       if (parentOf(pid) !== parent) continue;
       process.kill(pid, signal);
@@ -74,7 +75,7 @@ export class LineRun {
 
   /** The parts' processes, in their order: bash makes them one after the other. */
   async #stages(): Promise<readonly number[]> {
-    while (this.#pids.length < this.settings.parts.length && !this.#over) {
+    while (this.#pids.length < this.settings.parts.length && !this.over) {
       const found = childrenOf(this.#child.pid ?? 0);
       if (found.length >= this.settings.parts.length) this.#pids = found;
       else await sleep(3);
@@ -98,7 +99,7 @@ export class LineRun {
     }, this.settings.limitMs);
     await once(this.#child, 'exit');
     clearTimeout(timer);
-    this.#over = true;
+    this.over = true;
     const ms = performance.now() - this.#began;
     const left = await leftBehind(session);
     killAll(session);

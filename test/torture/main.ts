@@ -16,7 +16,7 @@ import { addCounts, noCounts, tableOf, total } from './tally.js';
 import { World } from './world.js';
 
 /** Runs with faults in a round. */
-const RUNS = 12;
+const RUNS = 16;
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const { env } = process;
@@ -28,6 +28,10 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
 say(`SEED=${seed}, ${minutes} minutes, ${lanes} rounds at once`);
 const began = Date.now();
+const recorded = process.argv.includes('--record');
+const commit = recorded
+  ? execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).trim()
+  : '';
 const folder = mkdtempSync(join(tmpdir(), 'torture-work-'));
 const world = await World.start(say);
 say(world.labels.join(', '));
@@ -46,12 +50,6 @@ try {
 say(`\n${tableOf(counts)}\n`);
 const red = counts.lost + counts.twice + counts.stuck + counts.broken;
 say(red === 0 ? `nothing lost, nothing twice, nothing stuck; SEED=${seed}` : `${red} findings; SEED=${seed}`);
-if (process.argv.includes('--record')) {
-  const date = new Date(began).toISOString().slice(0, 16).replace('T', ' ');
-  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: root, encoding: 'utf8' }).trim();
-  const took = Math.round((Date.now() - began) / 60_000);
-  record(join(root, 'test/fault/RESULTS.md'), { date, commit, seed, minutes: took, counts });
-}
 process.exitCode = red === 0 ? 0 : 1;
 
 /** One round after the other. */
@@ -67,10 +65,18 @@ async function lane(): Promise<void> {
     const verdict = end.findings.length === 0 ? 'equal' : 'RED';
     const sums = `${total(counts.kills)} kills, ${total(counts.cuts)} cuts so far`;
     say(`round ${round}: ${verdict} in ${((Date.now() - start) / 1000).toFixed(0)} s; ${sums}`);
+    if (recorded) note();
     if (end.findings.length === 0) continue;
     report(round, end);
     if (env.TORTURE_GO_ON !== '1') stop = true;
   }
+}
+
+/** After each round, so that a torture that is killed itself has not been for nothing. */
+function note(): void {
+  const date = new Date(began).toISOString().slice(0, 16).replace('T', ' ');
+  const took = Math.round((Date.now() - began) / 60_000);
+  record(join(root, 'test/fault/RESULTS.md'), { date, commit, seed, minutes: took, counts });
 }
 
 /** The findings on stdout, and everything the programs said in a file. */

@@ -18,12 +18,14 @@ const [BEGIN, END] = ['<!-- made by `make torture RECORD=1` -->', '<!-- end of w
 /** The runs themselves, for the next one to add to: one line of JSON in a comment each. */
 const RUN = /^<!-- run (.*) -->$/gm;
 
+/** Adds a run, or takes the place of what was recorded of it so far. */
 export function record(path: string, run: RecordedRun): void {
   const text = readFileSync(path, 'utf8');
   const [before = '', rest = ''] = text.split(BEGIN);
   const [made = '', after = ''] = rest.split(END);
   const runs = [...made.matchAll(RUN)].map(([, json = '']) => JSON.parse(json) as RecordedRun);
-  writeFileSync(path, `${before}${BEGIN}\n\n${spelled([...runs, run])}\n${END}${after}`);
+  const others = runs.filter(({ date, seed }) => date !== run.date || seed !== run.seed);
+  writeFileSync(path, `${before}${BEGIN}\n\n${spelled([...others, run])}\n${END}${after}`);
 }
 
 function spelled(runs: readonly RecordedRun[]): string {
