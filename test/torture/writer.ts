@@ -156,7 +156,9 @@ export class Writer {
     this.#columns += 1;
     const connection = await this.#connection(0);
     await connection.query(`ALTER TABLE ${this.#table} ADD COLUMN extra${this.#columns} INT NULL`);
-    await connection.query(`UPDATE ${this.#table} SET extra${this.#columns} = version WHERE id % 7 = 0`);
+    // Every change of a row is a version of its own, or an append could not be told from one that came twice.
+    const set = [`version = version + 1`, `hash = ${HASH.mysql}`, `extra${this.#columns} = version`];
+    await connection.query(`UPDATE ${this.#table} SET ${set.join(', ')} WHERE id % 7 = 0`);
   }
 
   #anyId(): number {
