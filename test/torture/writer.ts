@@ -123,7 +123,7 @@ export class Writer {
     await sleep(this.#random.whole(20, 600));
     await this.#update(0);
     await this.#insert(1, 1);
-    await sleep(this.#random.whole(20, 900));
+    await sleep(this.#holdMs());
     await connection.query(this.#random.chance(0.7) ? 'COMMIT' : 'ROLLBACK');
   }
 
@@ -133,7 +133,7 @@ export class Writer {
     await locker.query(`LOCK TABLES ${this.#table} WRITE`);
     const waiting = this.#update(0);
     waiting.catch(() => {});
-    await sleep(this.#random.whole(50, 1_200));
+    await sleep(this.#holdMs());
     await locker.query('UNLOCK TABLES');
     await waiting;
   }
@@ -159,6 +159,11 @@ export class Writer {
     // Every change of a row is a version of its own, or an append could not be told from one that came twice.
     const set = [`version = version + 1`, `hash = ${HASH.mysql}`, `extra${this.#columns} = version`];
     await connection.query(`UPDATE ${this.#table} SET ${set.join(', ')} WHERE id % 7 = 0`);
+  }
+
+  /** Now and then longer than the lag that mysql-extract keeps anyway, or a bound that sees nothing would do. */
+  #holdMs(): number {
+    return this.#random.chance(0.2) ? this.#random.whole(2_500, 4_500) : this.#random.whole(20, 1_200);
   }
 
   #anyId(): number {
