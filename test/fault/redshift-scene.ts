@@ -2,10 +2,16 @@
 import { readFile } from 'node:fs/promises';
 import type { Test } from 'tap';
 import { ROLE, startCluster } from '../redshift-double/cluster.js';
+import type { LogEntry } from '../support/redshift-double/statement-log.js';
 import { servers } from '../support/servers.js';
 import type { Scene } from './rs-copy-kill.js';
 
-export async function redshiftScene(t: Test, folder: string): Promise<Scene> {
+export interface RedshiftScene extends Scene {
+  /** Sessions that loaded into a table and left in the middle of a transaction. */
+  leftInTransaction(table: string): number;
+}
+
+export async function redshiftScene(t: Test, folder: string): Promise<RedshiftScene> {
   const cluster = await startCluster(t);
   const schema = 'killed';
   await cluster.sql(`CREATE SCHEMA ${schema}`);
@@ -14,6 +20,7 @@ export async function redshiftScene(t: Test, folder: string): Promise<Scene> {
     sql: cluster.client,
     folder,
     schema,
+    leftInTransaction: (table) => openSessions(cluster.double.log(), `_tablepipe_ledger_${table}`),
     other: {
       url: `${cluster.double.url.replace('postgres:', 'redshift:')}?sslmode=disable`,
       env: { ...servers().aws, TABLEPIPE_IAM_ROLE: ROLE, TABLEPIPE_MANIFEST_PREFIX: manifests },
@@ -23,4 +30,14 @@ export async function redshiftScene(t: Test, folder: string): Promise<Scene> {
       },
     },
   };
+}
+
+function openSessions(log: readonly LogEntry[], ledger: string): number {
+  const ours = new Set(log.filter(({ text }) => text.includes(`"${ledger}"`)).map(({ session }) => session));
+  const open = new Set<number>();
+  for (const { session, verb } of log) {
+    if (verb === 'begin' && ours.has(session)) open.add(session);
+    else if (verb === 'commit' || verb === 'rollback') open.delete(session);
+  }
+  return open.size;
 }

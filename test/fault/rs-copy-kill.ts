@@ -26,8 +26,8 @@ export interface Scene {
 const OBJECTS = 6;
 const ROWS = 40;
 
-/** What a test may do to one run of rs-copy; resolves when the process has ended. */
-export type Violence = (env: Readonly<Record<string, string>>, words: readonly string[]) => Promise<void>;
+/** What a test may do to the nth run of rs-copy, counted from 0; resolves when the process has ended. */
+export type Violence = (env: Readonly<Record<string, string>>, words: readonly string[], nth: number) => Promise<void>;
 
 /** Stores objects with overlapping keys, commits them, lets `violence` happen `times` times, finishes, and checks. */
 export async function survive(
@@ -74,7 +74,7 @@ export async function survive(
     '--max-files',
     '2',
   ];
-  for (let at = 0; at < times; at += 1) await violence(env, words);
+  for (let at = 0; at < times; at += 1) await violence(env, words, at);
   demandCode(await run('rs-copy', words, { env }));
   await demandExact(sql, `${schema}.${name}`, versions.flat(), mode);
   const ledger = await sql.query<{ n: number; urls: number }>(
@@ -103,6 +103,11 @@ async function demandExact(
   if (spelled(found.rows) !== spelled(wanted)) {
     throw new Error(`${table} has ${found.rows.length} rows, expected ${wanted.length}`);
   }
+}
+
+/** Dies at one failpoint after the other; with all five of them, not more than two of three batches come through. */
+export function atFailpoints(failpoints: readonly string[]): Violence {
+  return (env, words, nth) => atFailpoint(failpoints[nth % failpoints.length] ?? '', 1)(env, words, nth);
 }
 
 /** Runs rs-copy with a failpoint armed; fails unless it died there. */
