@@ -25,6 +25,7 @@ export function loadFiles(access: ObjectAccess): OpenFile {
         receipt,
         columns: sourceColumns(parquet.schema, parquet.provenance?.columns),
         rows: parquet.rows,
+        footer: parquet.footer,
         batches: () => parquetBatches(parquet),
         close: () => object.close(),
       };

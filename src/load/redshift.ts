@@ -21,18 +21,22 @@ import {
 import { LEDGER_COLUMNS } from './ledger.js';
 import { REDSHIFT_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describeRedshift, hasRedshiftSchema } from './redshift-catalogue.js';
+import { redshiftRefusals } from './redshift-check.js';
 import { createRedshiftTable } from './redshift-ddl.js';
 import { isSerialization, loadFailure, redshiftFailure } from './redshift-failure.js';
 import { FILE_COLUMN, redshiftMerge, tiesStatement } from './redshift-merge.js';
 import { creating } from './redshift-session.js';
 import { hasVersions } from './versions.js';
 import type {
+  LoadFile,
   OpenFile,
   Placement,
   PlannedColumn,
+  Refusal,
   Session,
   Staged,
   TargetColumn,
+  TargetTable,
   TablePlan,
   Warehouse,
 } from './warehouse.js';
@@ -62,6 +66,8 @@ export class Redshift implements Warehouse {
   readonly now = 'GETDATE()';
   /** VARCHAR columns to be widened before the next COPY, by the statement's planned column. */
   private readonly widenings = new WeakMap<SourceColumn, string>();
+  /** What is known of the regions of buckets. */
+  private readonly regions = new Map<string, string | undefined>();
 
   constructor(private readonly options: RedshiftOptions) {}
 
@@ -122,12 +128,8 @@ export class Redshift implements Warehouse {
 
   async stage(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged> {
     const { s3, region, signal } = this.options;
-    await demandRegion(
-      await s3(),
-      receipts.map(({ url }) => url),
-      region,
-      signal,
-    );
+    const urls = receipts.map(({ url }) => url);
+    await demandRegion(await s3(), urls, region, signal, this.regions);
     if (!session.dry) await inspect(receipts, open);
     await this.widenFirst(session, plan);
     const table = quoted(STAGING);
@@ -138,6 +140,15 @@ export class Redshift implements Warehouse {
       if (tied.length > 0) rows = await this.copyApart(session, plan, table, receipts, open);
     }
     return { table, rows };
+  }
+
+  /** Also what is wrong with where the object lies: its region, its name. */
+  async check(file: LoadFile, plan: TablePlan, existing: TargetTable | undefined): Promise<readonly Refusal[]> {
+    const { s3, region, signal } = this.options;
+    const { receipt } = file;
+    manifestText([receipt]);
+    await demandRegion(await s3(), [receipt.url], region, signal, this.regions);
+    return redshiftRefusals(file, plan, existing);
   }
 
   async merge(session: Session, plan: TablePlan, staged: Staged): Promise<number> {

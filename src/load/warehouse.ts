@@ -4,6 +4,7 @@
  */
 import type { RecordBatch } from 'apache-arrow';
 import type { Conversion } from '../column/fit.js';
+import type { Footer } from '../codec/parquet-footer.js';
 import type { SourceColumn } from '../column/source-column.js';
 import type { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
@@ -80,6 +81,7 @@ export interface LoadFile {
   columns: readonly SourceColumn[];
   /** Rows its footer counts. */
   rows: number;
+  footer: Footer;
   /** Its rows, a row group at a time. */
   batches(): AsyncIterable<RecordBatch>;
   close(): Promise<void>;
@@ -95,6 +97,12 @@ export interface Staged {
   rows: number;
   /** Rows per receipt, in their order, where the server counts them apart. */
   counts?: readonly number[];
+}
+
+/** Something a load would refuse, and what to do about it. */
+export interface Refusal {
+  problem: string;
+  cure: string;
 }
 
 export interface Warehouse {
@@ -131,6 +139,8 @@ export interface Warehouse {
   stage(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged>;
   /** Brings the staged rows into the target and drops the staging table; resolves to the rows inserted or updated. */
   merge(session: Session, plan: TablePlan, staged: Staged): Promise<number>;
+  /** What a load of the file would refuse, beyond what the plan says: from its footer alone, nothing is changed. */
+  check?(file: LoadFile, plan: TablePlan, existing: TargetTable | undefined): Promise<readonly Refusal[]>;
   /** True for an error after which the whole transaction can be run again. */
   retryable(error: unknown): boolean;
   failure(error: unknown, doing: string): Failure;

@@ -11,17 +11,19 @@ export function regionOfEndpoint(host: string): string | undefined {
 
 /**
  * 78, naming both regions, when a bucket is not where the cluster is. Buckets whose region the store does not tell
- * are let through: the server will say.
+ * are let through: the server will say. `known` keeps what was asked, so that each bucket is asked about once.
  */
 export async function demandRegion(
   s3: S3Client,
   urls: readonly string[],
   cluster: string | undefined,
   signal: AbortSignal,
+  known = new Map<string, string | undefined>(),
 ): Promise<void> {
   if (cluster === undefined) return;
   for (const bucket of new Set(urls.map(bucketOf))) {
-    const region = await regionOfBucket(s3, bucket, signal);
+    if (!known.has(bucket)) known.set(bucket, await regionOfBucket(s3, bucket, signal));
+    const region = known.get(bucket);
     if (region === undefined || region === cluster) continue;
     throw new Failure('config', `the bucket ${bucket} is in ${region}, the cluster in ${cluster}`, {
       hint: 'COPY of Parquet needs both in one region: replicate the objects, or load from a bucket beside the cluster.',
