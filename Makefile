@@ -67,4 +67,4 @@ torture: build ## kill, cut and stop the pipeline by seed for TORTURE_MINUTES (1
 
 .PHONY: soak
 soak: build ## move ROWS narrow rows (default 20000000) and watch the memory of every stage; starts servers of its own
-	node dist/test/bench/soak.js $(ROWS)
+	node dist/test/bench/soak.js $(or $(ROWS),20000000) $(ENGINE)

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import t from 'tap';
+import { demandStatus } from '../support/pipeline.js';
 import { connectSource, connectTarget } from '../support/servers.js';
 import { memoryCurve } from './memory-curve.js';
 import { BOUNDS, judge } from './memory-verdict.js';
@@ -12,6 +13,7 @@ t.setTimeout(120_000);
 
 t.test('200,000 rows: every stage is seen, within its bound; both sides equal; nothing left', async (t) => {
   const result = await soak({ rows: 200_000, splitSize: '1MiB', sampleMs: 50, say: () => {} });
+  demandStatus(result.end);
   t.strictSame(
     result.stages.map(({ stage }) => stage),
     [...STAGES],

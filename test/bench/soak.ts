@@ -1,5 +1,5 @@
 /**
- * `make soak ROWS=20000000`: moves a table of so many narrow rows through the line of the README and watches every
+ * `make soak ROWS=20000000 [ENGINE=MyISAM]`: moves a table of so many narrow rows through the line of the README and watches every
  * stage each second. Its memory must stay flat and below 200 MiB, its descriptors constant, and both sides equal.
  * Starts the servers the environment does not name, and removes everything it made. Draws soak-ROWS.svg and writes a
  * section of RESULTS.md beside this file's source.
@@ -12,13 +12,15 @@ import { startMissing } from '../support/missing-servers.js';
 import { memoryCurve } from './memory-curve.js';
 import { BOUNDS, type StageVerdict, judge, percent } from './memory-verdict.js';
 import { type Soak, count, soak } from './soak-run.js';
-import { FIXED_BYTES, ROW_BYTES } from './soak-table.js';
+import { ENGINES, FIXED_BYTES, ROW_BYTES } from './soak-table.js';
 
 const GIB = 2 ** 30;
 const here = (file: string): string => fileURLToPath(new URL(`../../../test/bench/${file}`, import.meta.url));
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 const rows = Number((process.argv[2] ?? '20000000').replaceAll(/[_,]/g, ''));
 if (!Number.isInteger(rows) || rows < 1) throw new Error(`ROWS=${process.argv[2]}: expected a whole number above 0`);
+const engine = ENGINES.find((one) => one === (process.argv[3] ?? 'InnoDB'));
+if (!engine) throw new Error(`ENGINE=${process.argv[3]}: expected one of ${ENGINES.join(', ')}`);
 
 const INTRODUCTION = `## Soak (\`make soak ROWS=…\`)
 
@@ -36,7 +38,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 try {
   bed = await startMissing(say);
-  report(await soak({ rows, say }));
+  report(await soak({ rows, engine, say }));
 } finally {
   await end();
 }
@@ -63,13 +65,16 @@ function report(result: Soak): void {
   record(text);
   const faults = verdicts.flatMap(({ stage, faults }) => faults.map((fault) => `${stage} ${fault}`));
   if (verdicts.length < 5) faults.push(`only ${verdicts.length} of 5 stages were seen`);
+  if (result.end.code !== 0)
+    faults.push(`${result.end.line}\nended with ${result.end.stages.join(' ')}\n${result.end.stderr}`);
   if (!equal) faults.push(`source ${JSON.stringify(result.source)} and target ${JSON.stringify(result.target)} differ`);
   for (const fault of faults) say(`FAILED: ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
 }
 
+/** Of a line that failed as well: what its stages took until then is worth seeing. */
 function section(result: Soak, verdicts: StageVerdict[], equal: boolean, file: string): string {
-  const { bytes, seconds, source, target, objects } = result;
+  const { end, bytes, seconds, source, target, objects } = result;
   const each = Object.entries(bytes).map(([where, all]) => `${where} ${Math.round(all / rows)}`);
   const cells = verdicts.map(({ stage, windows, firstMiB, highestMiB, growth, peakMiB, descriptors, faults }) => {
     const counted = `${descriptors.lowest}–${descriptors.highest}, at most ${descriptors.most}`;
@@ -78,7 +83,7 @@ function section(result: Soak, verdicts: StageVerdict[], equal: boolean, file: s
   return `### ${count(rows)} rows
 
 ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, Node ${process.version}: ${duration(seconds)}, ${count(rows / seconds)} rows/s, ${objects} objects.
-${count(Number(source.rows))} rows in MySQL, ${count(Number(target.rows))} in PostgreSQL, sums over all columns ${source.sum} and ${target.sum}: ${equal ? 'equal' : '**not equal**'}.
+${end.code === 0 ? '' : `**The line ended with ${end.stages.join(' ')}.** `}${count(Number(source.rows))} rows in MySQL (${engine}), ${count(Number(target.rows))} in PostgreSQL, sums over all columns ${source.sum} and ${target.sum}: ${equal ? 'equal' : '**not equal**'}.
 Bytes a row: ${each.join(', ')}.
 
 | stage | minutes | first, MiB | highest later, MiB | growth | peak, MiB | descriptors | within bounds |
@@ -100,7 +105,9 @@ function record(text: string): void {
   writeFileSync(here('RESULTS.md'), before.slice(0, at + 1) + text + (next < 0 ? '' : before.slice(at + 1 + next)));
 }
 
-const whole = (number: number): string => (Number.isNaN(number) ? '–' : number.toFixed(0));
+function whole(number: number): string {
+  return Number.isNaN(number) ? '–' : number.toFixed(0);
+}
 
 function duration(seconds: number): string {
   return seconds < 120 ? `${seconds.toFixed(0)} s` : `${(seconds / 60).toFixed(1)} min`;
