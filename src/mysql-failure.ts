@@ -5,7 +5,7 @@ import { Failure, type Kind, systemCode } from './errors.js';
 const NUMBERS: Readonly<Partial<Record<Kind, readonly number[]>>> = {
   denied: [1044, 1045, 1095, 1130, 1142, 1143, 1227, 1251, 1275, 1370, 1698, 1820, 3118, 3159],
   'no-input': [1049, 1054, 1146, 1305],
-  usage: [1064, 1052, 1060, 1176, 1191, 1241, 1248, 1267, 1525],
+  usage: [1046, 1064, 1052, 1060, 1176, 1191, 1241, 1248, 1267, 1525],
   temporary: [
     1040, 1053, 1080, 1152, 1158, 1159, 1160, 1161, 1203, 1205, 1213, 1226, 1317, 1412, 1927, 1969, 3024, 4031,
   ],
@@ -68,6 +68,7 @@ export function mysqlFailure(error: unknown, doing: string): Failure {
 }
 
 const HINTS: Readonly<Record<number, string>> = {
+  1046: 'Name the database in the URL (mysql://…/shop), or before each table of the query.',
   1045: 'Check the user and the password in TABLEPIPE_MYSQL_URL or ~/.my.cnf.',
   1049: 'Check the name; a database nobody granted to this user looks the same.',
   1146: 'Check the name; a table nobody granted to this user looks the same.',

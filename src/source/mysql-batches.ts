@@ -13,8 +13,15 @@ export interface BatchQuery extends Omit<RowShape, 'names'> {
   idleMs?: number;
   /** Looks at the result's columns before the first row; what it throws ends the read. */
   onFields?: (fields: readonly ResultField[]) => void;
+  /** Column buffers that a reader of several results with the same columns keeps between them. */
+  kept?: KeptRows;
   /** Reads through the documented row API, which is also what happens when mysql2 does not look as expected. */
   publicApi?: boolean;
+}
+
+/** What one result leaves to the next: memory that need not be made and thrown away for every page. */
+export interface KeptRows {
+  rows?: MysqlRows | undefined;
 }
 
 /**
@@ -98,7 +105,7 @@ class Result {
   }
 
   private open(fields: readonly ResultField[]): void {
-    const { plans, table, onFields } = this.query;
+    const { plans, table, onFields, kept } = this.query;
     const names = fields.map((field) => field.name);
     const other = plans.findIndex((plan, index) => plan.name !== names[index]);
     if (other >= 0 || this.rows) {
@@ -107,7 +114,10 @@ class Result {
       });
     }
     onFields?.(fields);
-    this.rows = new MysqlRows({ ...this.query, names });
+    const rows = kept?.rows?.fits(names) ? kept.rows : new MysqlRows({ ...this.query, names });
+    // Taken out while it is being filled: rows of a result that fails must not reach the next one.
+    if (kept) kept.rows = undefined;
+    this.rows = rows;
   }
 
   private add(packets: PacketRows): void {
@@ -134,8 +144,10 @@ class Result {
     if (this.ended) return;
     this.error = error;
     try {
-      if (error === undefined && this.rows) this.flush(this.rows);
-      else if (error === undefined)
+      if (error === undefined && this.rows) {
+        this.flush(this.rows);
+        if (this.query.kept) this.query.kept.rows = this.rows;
+      } else if (error === undefined)
         this.error = new Failure('usage', `${this.query.table}: the statement returns no rows`);
     } catch (failure) {
       this.error = failure;

@@ -12,7 +12,7 @@ import { failpoint } from '../failpoint.js';
 import { isPassing, mysqlFailure } from '../mysql-failure.js';
 import type { MysqlSession, Row } from '../mysql-session.js';
 import { retry } from '../retry.js';
-import { queryBatches } from './mysql-batches.js';
+import { type KeptRows, queryBatches } from './mysql-batches.js';
 import type { BatchLimits, RowBatch } from './mysql-rows.js';
 
 export interface Statement {
@@ -94,6 +94,7 @@ export async function* mysqlPages(
 export class PageReader {
   private busy = false;
   private fields: readonly ResultField[] | undefined;
+  private readonly kept: KeptRows = {};
 
   constructor(
     private readonly sessions: Sessions,
@@ -161,7 +162,8 @@ export class PageReader {
   }
 
   private query({ sql, values }: Statement): Parameters<typeof queryBatches>[1] {
-    return { ...this.shape, sql, values, onFields: (fields) => this.demandSameFields(fields) };
+    const { kept } = this;
+    return { ...this.shape, sql, values, kept, onFields: (fields) => this.demandSameFields(fields) };
   }
 
   private async reopen(error: unknown): Promise<void> {

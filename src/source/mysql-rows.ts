@@ -102,6 +102,11 @@ export class MysqlRows {
     };
   }
 
+  /** True for a result with these columns. */
+  fits(names: readonly string[]): boolean {
+    return names.length === this.shape.names.length && names.every((name, index) => name === this.shape.names[index]);
+  }
+
   /**
    * Takes rows of a packet buffer from index `from` on and returns how many: fewer than there are when a batch is full.
    * Throws a Failure that names table, column and key where a policy says so.

@@ -10,6 +10,7 @@ export type BenchTable = (typeof TABLES)[number];
 export async function createBenchTable(run: RunSql, table: BenchTable, rows: number): Promise<string> {
   const name = `${table}_${rows}`;
   await run(`CREATE TABLE IF NOT EXISTS ${name} (${COLUMNS[table]}) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4`);
+  if (table === 'mixed') await run(`CREATE INDEX IF NOT EXISTS cursor_order ON ${name} (update_at, id)`);
   const present = (await run(`SELECT COUNT(*) AS n FROM (SELECT 1 FROM ${name} LIMIT 1) AS one`)) as { n: number }[];
   if (Number(present[0]?.n) > 0) return name;
   for (let first = 1; first <= rows; first += 500_000) {
@@ -24,7 +25,8 @@ const wide = Array.from({ length: 59 }, (_, index) => index + 1);
 const COLUMNS: Record<BenchTable, string> = {
   mixed: `id BIGINT NOT NULL PRIMARY KEY, customer BIGINT NOT NULL, status VARCHAR(20) NOT NULL, email VARCHAR(120) NOT NULL,
     city VARCHAR(60), note VARCHAR(200), amount DECIMAL(12,2) NOT NULL, tax DECIMAL(8,4), born DATE,
-    created DATETIME NOT NULL, update_at DATETIME(6) NOT NULL, quantity INT NOT NULL, token CHAR(32) NOT NULL`,
+    created DATETIME NOT NULL, update_at DATETIME(6) NOT NULL, quantity INT NOT NULL, token CHAR(32) NOT NULL,
+    KEY cursor_order (update_at, id)`,
   narrow: 'id BIGINT NOT NULL PRIMARY KEY, parent INT NOT NULL, update_at DATETIME NOT NULL',
   wide: `id BIGINT NOT NULL PRIMARY KEY, ${wide.map((n) => `c${n} ${['INT', 'VARCHAR(60)', 'DATETIME', 'TEXT', 'DECIMAL(14,4)', 'VARCHAR(20)'][n % 6]}`).join(', ')}`,
 };
