@@ -106,13 +106,40 @@ export function schemaOf(frame: Uint8Array): Schema {
     reader.open();
     return reader.schema;
   } catch (cause) {
-    throw new Failure('data', 'the schema of the Arrow stream is damaged', { cause });
+    const unknown = /Unrecognized type/.test(String(cause));
+    throw new Failure('data', `the schema of the Arrow stream ${unknown ? 'has an unknown type' : 'is damaged'}`, {
+      cause,
+      ...(unknown ? { hint: 'Send plain columns.' } : {}),
+    });
   }
 }
 
-/** A record batch message as columns; the columns point into `batchFrame`. */
-export function decodeBatch(schemaFrame: Uint8Array, batchFrame: Uint8Array): RecordBatch {
-  for (const batch of RecordBatchReader.from([schemaFrame, batchFrame, ARROW_END])) return batch as RecordBatch;
+/** The dictionary messages a batch needs: the last of each dictionary, and what was added to it since. */
+export class Dictionaries {
+  private readonly kept = new Map<number, Uint8Array[]>();
+
+  get frames(): Uint8Array[] {
+    return [...this.kept.values()].flat();
+  }
+
+  add(frame: Uint8Array): void {
+    try {
+      const { id, isDelta } = Message.decode(frame.subarray(8)).header() as metadata.DictionaryBatch;
+      this.kept.set(id, isDelta ? [...(this.kept.get(id) ?? []), frame] : [frame]);
+    } catch (cause) {
+      throw new Failure('data', 'a dictionary of the Arrow stream is damaged', { cause });
+    }
+  }
+}
+
+/** A record batch message as columns; the columns point into `batchFrame`, and to the dictionaries they need. */
+export function decodeBatch(
+  schemaFrame: Uint8Array,
+  batchFrame: Uint8Array,
+  dictionaries: readonly Uint8Array[] = [],
+): RecordBatch {
+  const frames = [schemaFrame, ...dictionaries, batchFrame, ARROW_END];
+  for (const batch of RecordBatchReader.from(frames)) return batch as RecordBatch;
   throw new Failure('data', 'a record batch of the Arrow stream is damaged');
 }
 

@@ -43,7 +43,8 @@ export async function* jsonLines(input: AsyncIterable<Uint8Array>): AsyncGenerat
       if (next.text.trim() !== '') yield next;
     }
     if (rest.length === 0) continue;
-    pieces.push(rest);
+    // The producer may write its next chunk into the same memory.
+    pieces.push(Uint8Array.from(rest));
     bytes += rest.length;
     if (bytes > LINE_BYTES) throw new Failure('data', `line ${number + 1} is longer than ${LINE_BYTES} bytes`);
   }

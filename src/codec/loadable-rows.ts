@@ -13,6 +13,7 @@ import {
 } from '../column/redshift-limits.js';
 import { Failure } from '../errors.js';
 import { ndjsonLines } from './ndjson-lines.js';
+import { rowNames } from './row-name.js';
 import type { RowStream } from './row-stream.js';
 
 /** `fail` stops; `null` and `truncate` change the value; `quarantine` takes the whole row out. */
@@ -22,6 +23,8 @@ export interface LoadableOptions {
   policy: OversizePolicy;
   /** Keeps a row that was taken out, as one line of JSON. */
   quarantine: (line: string) => Promise<void>;
+  /** Makes what was kept durable. */
+  settle: () => Promise<void>;
 }
 
 /** How often each column was touched. */
@@ -32,8 +35,14 @@ export function loadableRows(stream: RowStream, options: LoadableOptions, touche
   demandRedshiftTypes(stream.schema.fields);
   const check = new Check(stream, options, touched);
   const { batches } = stream;
+  stream.settle = options.settle;
   stream.batches = (async function* checked(): AsyncGenerator<RecordBatch> {
-    for await (const batch of batches) yield* check.batch(batch);
+    for await (const batch of batches) {
+      for await (const part of check.batch(batch)) {
+        stream.takenOut = undefined;
+        yield part;
+      }
+    }
   })();
   return stream;
 }
@@ -43,7 +52,8 @@ interface Found extends Refused {
 }
 
 class Check {
-  private readonly key: PositionReader | undefined;
+  private readonly nameOf: ReturnType<typeof rowNames>;
+  private readonly position: PositionReader | undefined;
   private rows = 0;
 
   constructor(
@@ -51,7 +61,9 @@ class Check {
     private readonly options: LoadableOptions,
     private readonly touched: Touched,
   ) {
-    this.key = keyReader(stream);
+    this.nameOf = rowNames(stream);
+    const { cursor_columns: cursor } = stream.provenance;
+    if (cursor.length > 0) this.position = positionReader(stream.schema.fields, cursor);
   }
 
   async *batch(batch: RecordBatch): AsyncGenerator<RecordBatch> {
@@ -64,12 +76,17 @@ class Check {
     const { policy } = this.options;
     const [first] = found;
     if (policy === 'fail' && first) throw this.refusal(batch, first, before);
+    if (policy === 'quarantine') return yield* this.withoutRows(batch, found);
+    const changed = this.changed(batch, found, before);
+    this.count(batch, found);
+    yield changed;
+  }
+
+  private count({ schema }: RecordBatch, found: readonly Found[]): void {
     for (const { column } of found) {
-      const { name = '' } = batch.schema.fields[column] ?? {};
+      const name = schema.fields[column]?.name ?? '';
       this.touched.set(name, (this.touched.get(name) ?? 0) + 1);
     }
-    if (policy === 'quarantine') yield* this.withoutRows(batch, found);
-    else yield this.changed(batch, found, before);
   }
 
   private async *withoutRows(batch: RecordBatch, found: readonly Found[]): AsyncGenerator<RecordBatch> {
@@ -85,8 +102,13 @@ class Check {
       await this.options.quarantine(
         `{"table":${JSON.stringify(table)},"why":${JSON.stringify(why)},"row":${line.trimEnd()}}\n`,
       );
+      this.count(
+        batch,
+        found.filter((one) => one.row === row),
+      );
       if (row > from) yield batch.slice(from, row) as RecordBatch;
       from = row + 1;
+      this.stream.takenOut = this.position?.(batch, row);
     }
     if (from < batch.numRows) yield batch.slice(from, batch.numRows) as RecordBatch;
   }
@@ -111,22 +133,9 @@ class Check {
 
   private refusal(batch: RecordBatch, { row, column, why }: Found, before: number, more = ''): Failure {
     const name = batch.schema.fields[column]?.name;
-    const key = this.key
-      ? `${this.stream.provenance.primary_key.join(', ')} = ${this.key(batch, row).join(', ')}`
-      : `number ${before + row + 1}`;
-    return new Failure('data', `${name} of the row ${key} ${why}`, {
+    return new Failure('data', `${name} of the row ${this.nameOf(batch, row, before)} ${why}`, {
       hint: `${more} Choose --on-oversize null, truncate or quarantine, or --target any.`.trim(),
     });
-  }
-}
-
-function keyReader({ schema, provenance }: RowStream): PositionReader | undefined {
-  if (provenance.primary_key.length === 0) return undefined;
-  try {
-    return positionReader(schema.fields, provenance.primary_key);
-  } catch {
-    // A key of bytes has no text; the row's number has to do.
-    return undefined;
   }
 }
 

@@ -11,6 +11,7 @@ import { type FileProvenance, PROVENANCE_KEY } from '../provenance.js';
 import { parquetSchema, schemaId, type ParquetTarget } from '../column/parquet-schema.js';
 import { positionReader } from '../column/position-text.js';
 import { Spool } from '../sink/spool.js';
+import { comparePositions, samePosition } from '../watermark/position.js';
 import { BatchCutter } from './arrow-cut.js';
 import { ParquetFile, type ParquetFileOptions, RowCursor } from './parquet-file.js';
 import type { RowStream } from './row-stream.js';
@@ -25,8 +26,8 @@ export async function* oneParquetFile(stream: RowStream, options: ParquetStreamO
   const files = new Files(stream, options);
   const file = files.begin();
   yield* file.body(files.cursor);
-  files.demandEnd();
-  yield await file.end(files.keyValues(file));
+  files.demandEnd(file);
+  yield await files.footer(file);
 }
 
 /**
@@ -43,6 +44,8 @@ export async function* parquetMembers(
     files = new Files(await opening, options);
     while (!(await files.cursor.atEnd())) yield* member(files, tempDir);
     files.demandEnd();
+    // No row is left to carry the position: a file without rows does, or those taken out would be read again for ever.
+    if (files.endsBehindLastFile) yield* member(files, tempDir);
     await failpoint('to-parquet.before-end');
   } catch (error) {
     const code = codeOf(error);
@@ -66,7 +69,8 @@ async function* member(files: Files, tempDir: string): AsyncGenerator<TarMember>
       await spool.write(chunk);
     };
     for await (const chunk of file.body(files.cursor)) await keep(chunk);
-    await keep(await file.end(files.keyValues(file)));
+    if (files.ended) files.demandEnd(file);
+    await keep(await files.footer(file));
     const { name, records } = files.finish(file, hash.digest('hex'));
     yield { name, bytes: spool.bytes, records, body: spool.read() };
   } finally {
@@ -100,9 +104,10 @@ class Files {
     return new ParquetFile(this.cutter, this.options);
   }
 
-  /** The one key of ours in a footer. */
-  keyValues(file: ParquetFile): Map<string, string> {
-    return new Map([[PROVENANCE_KEY, JSON.stringify(this.provenance(file))]]);
+  /** The footer of a file, with the one key of ours. What was taken out of its rows is on the disk before. */
+  async footer(file: ParquetFile): Promise<Uint8Array> {
+    await this.stream.settle?.();
+    return file.end(new Map([[PROVENANCE_KEY, JSON.stringify(this.provenance(file))]]));
   }
 
   /** Name and pax records of a finished file; the next one begins where it ends. */
@@ -147,17 +152,44 @@ class Files {
     };
   }
 
-  /** Refuses to call the files complete before the input did. */
-  demandEnd(): void {
-    const { end } = this.stream;
+  /** The end record was accepted: no row follows. */
+  get ended(): boolean {
+    return this.stream.end !== undefined;
+  }
+
+  /** The last rows of the stream were taken out after the last file was full. */
+  get endsBehindLastFile(): boolean {
+    return this.stream.takenOut !== undefined && !samePosition(this.stream.takenOut, this.from);
+  }
+
+  /**
+   * Refuses to call the files complete before the input did, and when the last row does not stand where the input
+   * says. @param file the one that is not finished yet
+   */
+  demandEnd(file?: ParquetFile): void {
+    const { end, provenance } = this.stream;
     if (end === undefined) throw new Failure('internal', 'the rows ended without an end record');
+    if (end === null || provenance.cursor_columns.length === 0) return;
+    const last = this.lastOf(file);
+    if (comparePositions(last, end.to) === 0) return;
+    throw new Failure('data', `the last row stands at ${shown(last)}, the end record says ${shown(end.to)}`, {
+      hint: 'The stream was altered on its way, or its rows are not in the order of its cursor.',
+    });
+  }
+
+  /** Where reading stands after `file`. Rows taken out behind the last row of the stream belong to the last file. */
+  private lastOf(file?: ParquetFile): Position | null {
+    if (this.ended && this.stream.takenOut !== undefined) return this.stream.takenOut;
+    return file?.last === undefined ? this.from : file.last;
   }
 
   private provenance(file: ParquetFile): FileProvenance {
     const { table, read, primary_key, cursor_columns, columns } = this.stream.provenance;
     const { from } = this;
-    const to = file.last === undefined ? this.from : file.last;
+    const to = this.lastOf(file);
     const { rows } = file;
     return { v: 1, table, read, primary_key, cursor_columns, from, to, rows, schema_id: this.schemaId, columns };
   }
 }
+
+const shown = (position: Position | null): string => (position === null ? 'the start' : position.join(', '));

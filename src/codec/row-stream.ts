@@ -1,9 +1,9 @@
 /** Rows on their way into Parquet, whatever they were on the wire: a schema, then record batches, then the end. */
 import type { RecordBatch, Schema } from 'apache-arrow';
-import type { EndRecord } from '../end-record.js';
+import type { EndRecord, Position } from '../end-record.js';
 import { Failure } from '../errors.js';
 import { PROVENANCE_KEY, type Provenance, parseProvenance } from '../provenance.js';
-import { decodeBatch, schemaOf } from './arrow-bytes.js';
+import { Dictionaries, decodeBatch, schemaOf } from './arrow-bytes.js';
 import type { ArrowItem } from './arrow-frames.js';
 import type { BufferPool } from './buffer-pool.js';
 
@@ -16,6 +16,10 @@ export interface RowStream {
   end: EndRecord | null | undefined;
   /** Says that nobody will look at a batch again: its memory is used for another one. */
   release: (batch: RecordBatch) => void;
+  /** Where a row stands that was taken out and is followed by no other: what was read ends there. */
+  takenOut?: Position | undefined;
+  /** Brings rows that were taken out onto the disk; to be awaited before a file that passes over them is finished. */
+  settle?: () => Promise<void>;
 }
 
 /** The rows of an Arrow stream. Reads up to the schema. Memory: one batch. */
@@ -32,6 +36,7 @@ export async function arrowRows(input: AsyncIterable<ArrowItem>, runId: string, 
     if (bytes) pool.give(bytes);
   };
   const provenance = provenanceOf(schema, runId);
+  const dictionaries = new Dictionaries();
   const stream: RowStream = { schema, provenance, batches: rows(), end: undefined, release };
   return stream;
 
@@ -40,11 +45,11 @@ export async function arrowRows(input: AsyncIterable<ArrowItem>, runId: string, 
       for (let next = await items.next(); !next.done; next = await items.next()) {
         const item = next.value;
         if (item.kind === 'batch') {
-          const batch = decoded(frame, item);
+          const batch = decoded(frame, dictionaries.frames, item);
           buffers.set(batch, item.bytes);
           yield batch;
         } else if (item.kind === 'end') stream.end = item.record;
-        else throw new Failure('data', 'dictionary batches are not supported', { hint: 'Send plain columns.' });
+        else if (item.kind === 'dictionary') dictionaries.add(item.bytes);
       }
     } finally {
       await items.return?.();
@@ -53,12 +58,22 @@ export async function arrowRows(input: AsyncIterable<ArrowItem>, runId: string, 
 }
 
 /** Also a batch that is longer or shorter than its header says is damage, not a bug of ours. */
-function decoded(frame: Uint8Array, { bytes, rows }: { bytes: Uint8Array; rows: number }): RecordBatch {
+function decoded(
+  frame: Uint8Array,
+  dictionaries: readonly Uint8Array[],
+  { bytes, rows }: { bytes: Uint8Array; rows: number },
+): RecordBatch {
   let batch;
   try {
-    batch = decodeBatch(frame, bytes);
+    batch = decodeBatch(frame, bytes, dictionaries);
   } catch (cause) {
     if (cause instanceof Failure) throw cause;
+    if (/compressed/.test(String(cause))) {
+      throw new Failure('data', 'the batches of the Arrow stream are compressed', {
+        hint: 'Write them without: the Parquet file is compressed anyway.',
+        cause,
+      });
+    }
     throw new Failure('data', 'a record batch of the Arrow stream is damaged', { cause });
   }
   if (batch.numRows !== rows) throw new Failure('data', 'a record batch of the Arrow stream is damaged');

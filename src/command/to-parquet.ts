@@ -12,7 +12,7 @@ import { Failure, fileFailure } from '../errors.js';
 import { AppendFile } from '../sink/append-file.js';
 import { outputFile } from '../sink/output-file.js';
 import { refuseTerminal, stdout } from '../sink/stdout.js';
-import { stdinBytes } from '../source/stdin.js';
+import { passingStdin } from '../source/stdin.js';
 import { interruptible } from '../stage.js';
 
 const COMPRESSIONS: readonly Compression[] = ['snappy', 'zstd', 'gzip', 'none'];
@@ -74,7 +74,7 @@ const command: Command = {
     const split = options.fileRows !== undefined || options.fileBytes !== undefined;
     if (output !== undefined && split) throw new Failure('usage', '-o takes one file; splitting makes several');
     if (output === undefined) refuseTerminal('Parquet', 'Pipe it on, or write to a file with -o.');
-    const bytes = interruptible(stdinBytes('rows')(signal), signal);
+    const bytes = interruptible(passingStdin('rows')(signal), signal);
     const { openRows } = await import('../codec/open-rows.js');
     const { oneParquetFile, parquetMembers } = await import('../codec/parquet-stream.js');
     const { tarBytes } = await import('../codec/tar-writer.js');
@@ -121,14 +121,15 @@ interface Limits {
   close: () => Promise<void>;
 }
 
-/** The check of what Redshift can load, and the words about what it changed. */
+/** Rows in the types of the target, the check of what Redshift can load, and the words about what it changed. */
 async function limitsOf({ flags, words }: Invocation, target: ParquetTarget): Promise<Limits> {
   const policy = parseChoice(flags.text('on-oversize') ?? 'fail', '--on-oversize', POLICIES);
   const path = flags.text('quarantine-file');
   if ((policy === 'quarantine') !== (path !== undefined)) {
     throw new Failure('usage', '--on-oversize quarantine and --quarantine-file go together');
   }
-  if (target === 'any') return { apply: (stream) => stream, close: async () => {} };
+  const { plainRows } = await import('../codec/plain-rows.js');
+  if (target === 'any') return { apply: (stream) => plainRows(stream, target), close: async () => {} };
   const { loadableRows } = await import('../codec/loadable-rows.js');
   const file = new AppendFile(path ?? '');
   const touched = new Map<string, number>();
@@ -138,8 +139,9 @@ async function limitsOf({ flags, words }: Invocation, target: ParquetTarget): Pr
     truncate: 'were truncated',
     quarantine: `went to ${path} with their rows`,
   };
+  const taking = { policy, quarantine: (line: string) => file.write(line), settle: () => file.sync() };
   return {
-    apply: (stream) => loadableRows(stream, { policy, quarantine: (line) => file.write(line) }, touched),
+    apply: (stream) => loadableRows(plainRows(stream, target), taking, touched),
     async close() {
       await file.close();
       for (const [column, count] of touched) words.warn(`${count} values of ${column} ${done[policy]}`);
