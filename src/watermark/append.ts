@@ -23,6 +23,8 @@ import { leaveHint } from './tail.js';
 export interface Draft {
   kind: GenerationKind;
   run_id: string;
+  /** The chain it belongs to; that of the tail, unless given. */
+  chain?: string;
   state: State;
   read?: ReadKind;
   cursor_columns?: readonly string[];
@@ -93,7 +95,7 @@ export class Appender {
     const { store, folder } = this.chain;
     const name = generationName(generation);
     const later = await store.list(folder, name, this.signal);
-    if (!later.some((entry) => generationOfName(entry.name) !== undefined)) return false;
+    if (!later.entries.some((entry) => generationOfName(entry.name) !== undefined)) return false;
     const next = await this.chain.find(generation + 1);
     if (next?.doc.prev_sha256 === sha256(bytes)) return false;
     await store.remove(`${folder}/${name}`, this.signal);
@@ -115,7 +117,7 @@ export class Appender {
     return {
       format: FORMAT,
       table,
-      chain: (draft.kind !== 'force-reset' && tail?.link?.doc.chain) || randomId(),
+      chain: draft.chain ?? ((draft.kind !== 'force-reset' && tail?.link?.doc.chain) || randomId()),
       generation,
       prev_sha256: tail?.sha256 ?? null,
       write_id: randomId(),

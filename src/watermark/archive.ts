@@ -44,12 +44,12 @@ export class Archive {
 
   private async *packs(after: string): AsyncGenerator<string> {
     for (let from = after; ; ) {
-      const page = await this.store.list(this.folder, from, this.signal);
-      if (page.length === 0) return;
-      for (const { name } of page) {
+      const { entries, more } = await this.store.list(this.folder, from, this.signal);
+      for (const { name } of entries) {
         from = name;
         if (generationOfName(name) !== undefined) yield name;
       }
+      if (!more) return;
     }
   }
 

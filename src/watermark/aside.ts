@@ -25,8 +25,8 @@ async function move(
 ): Promise<number> {
   let moved = 0;
   for (let after = ''; ; ) {
-    const page = await store.list(from, after, signal);
-    const old = page.filter(({ name }) => (generationOfName(name) ?? before) < before);
+    const { entries } = await store.list(from, after, signal);
+    const old = entries.filter(({ name }) => (generationOfName(name) ?? before) < before);
     if (old.length === 0) return moved;
     for (const { name } of old) {
       const bytes = await store.read(`${from}/${name}`, signal);

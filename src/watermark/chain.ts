@@ -205,8 +205,8 @@ export class Chain {
   /** The number of the oldest file in place after `number`. */
   private async oldest(number: number): Promise<number> {
     const after = number > 0 ? generationName(number) : '';
-    const page = await this.store.list(this.folder, after, this.options.signal);
-    for (const { name } of page) {
+    const { entries } = await this.store.list(this.folder, after, this.options.signal);
+    for (const { name } of entries) {
       const found = generationOfName(name);
       if (found !== undefined) return found;
     }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { TEMPORARY, linkNew, makeDirectory, syncDirectory, temporaryName } from '../durable-file.js';
 import { Failure, fileFailure, systemCode } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { type Created, type Entry, FILE_BYTES, type WatermarkStore } from './store.js';
+import { type Created, FILE_BYTES, type Page, type WatermarkStore } from './store.js';
 
 export class FileStore implements WatermarkStore {
   readonly url: string;
@@ -68,11 +68,11 @@ export class FileStore implements WatermarkStore {
     });
   }
 
-  async list(folder: string, after: string): Promise<readonly Entry[]> {
+  async list(folder: string, after: string): Promise<Page> {
     const path = join(this.root, folder);
     const found = await this.names(path, false);
     const names = found.filter((name) => name > after && !name.startsWith(TEMPORARY)).sort(byBytes);
-    return names.map((name) => ({ name, bytes: -1 }));
+    return { entries: names.map((name) => ({ name, bytes: -1 })), more: false };
   }
 
   async folders(): Promise<readonly string[]> {

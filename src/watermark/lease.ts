@@ -53,7 +53,7 @@ export class Leases {
   private async newestFile(): Promise<Newest | undefined> {
     for (;;) {
       let last: string | undefined;
-      for (const { name } of await this.store.list(this.folder, '', this.signal)) {
+      for (const { name } of (await this.store.list(this.folder, '', this.signal)).entries) {
         if (generationOfName(name) !== undefined) last = name;
       }
       if (last === undefined) return undefined;
@@ -144,7 +144,7 @@ export class Leases {
 
   /** Removes older numbers; false when a newer one exists, since then ours was a number used before. */
   private async tidy(number: number): Promise<boolean> {
-    for (const { name } of await this.store.list(this.folder, '', this.signal)) {
+    for (const { name } of (await this.store.list(this.folder, '', this.signal)).entries) {
       const found = generationOfName(name) ?? number;
       if (found > number) return false;
       if (found < number) await this.store.remove(`${this.folder}/${name}`, this.signal);

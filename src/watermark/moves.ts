@@ -72,11 +72,13 @@ export async function forceReset(
 
 /** The state of an earlier generation again, except that what was loaded since stays loaded. 66 when it is unknown. */
 export async function restore(chain: Chain, about: number, hand: Hand): Promise<Moved> {
-  const earlier = (await chain.generation(about)).doc.state;
+  const { state: earlier, chain: id } = (await chain.generation(about)).doc;
   let from: Position | null = null;
   const link = await chain.commit(async (tail, generation, at) => {
     // The newest generation may be the damaged one: then the earlier state is all there is to go by.
-    const state = tail?.link?.doc.state;
+    const newest = tail?.link?.doc;
+    if (newest && newest.chain !== id) throw setAside(chain.table, about);
+    const state = newest?.state;
     from = state?.cursor ?? null;
     const left: Totals = { files: 0, rows: 0, bytes: 0 };
     for await (const one of chain.pending(pendingAgain(state, earlier))) {
@@ -86,9 +88,13 @@ export async function restore(chain: Chain, about: number, hand: Hand): Promise<
       left.bytes += bytes;
     }
     const folded = foldRestored(state, { generation, earlier, left, at });
-    return { kind: 'restored', ...hand, about, from, to: earlier.cursor, state: folded };
+    return { kind: 'restored', ...hand, chain: id, about, from, to: earlier.cursor, state: folded };
   });
   return { generation: link?.doc.generation ?? null, from, to: earlier.cursor };
+}
+
+function setAside(table: string, about: number): Failure {
+  return new Failure('no-input', `generation ${about} of ${table} was moved aside by a force-reset`);
 }
 
 /** A position of the system before this one, for a table without a chain; 80 when it has one that says anything else. */

@@ -11,6 +11,8 @@ import { FILE_BYTES, generationName } from './store.js';
 export interface PackPlan {
   first: number;
   last: number;
+  /** The chain they belong to: a force-reset begins another. */
+  chain: string;
 }
 
 /** Most generations in one pack; its size stays far below what is read at once. */
@@ -21,7 +23,7 @@ const PACK_BYTES = FILE_BYTES / 4;
 export async function planPack(chain: Chain, keep: number, beforeMs: number): Promise<PackPlan | undefined> {
   const newest = await chain.read();
   if (!newest) return undefined;
-  const { generation, state } = newest.doc;
+  const { generation, state, chain: id } = newest.doc;
   const pending = state.pending[0]?.[0] ?? generation;
   const limit = Math.min(generation - keep, pending - 1, generation - 1);
   let plan: PackPlan | undefined;
@@ -31,7 +33,7 @@ export async function planPack(chain: Chain, keep: number, beforeMs: number): Pr
     const { doc } = parseGeneration(file.bytes, chain.table, file.generation);
     bytes += file.bytes.length;
     if (Date.parse(doc.written_at) > beforeMs || bytes > PACK_BYTES) break;
-    plan = { first: plan?.first ?? file.generation, last: file.generation };
+    plan = { first: plan?.first ?? file.generation, last: file.generation, chain: id };
   }
   return plan;
 }
@@ -48,6 +50,11 @@ export async function pack(chain: Chain, plan: PackPlan, signal: AbortSignal): P
   const name = `${folder}/_packed/${generationName(plan.last)}`;
   const { outcome } = await store.create(name, Buffer.from(lines.join('')), signal);
   if (outcome === 'exists') await demandHeld(chain, name, plan);
+  // A force-reset that is committed by now may have moved packs aside before this one was there; a later one finds it.
+  if ((await chain.read())?.doc.chain !== plan.chain) {
+    await store.remove(name, signal);
+    throw new Failure('conflict', `${chain.table} was force-reset meanwhile; nothing was pruned`);
+  }
   for (let at = plan.first; at <= plan.last; at += 1) await store.remove(`${folder}/${generationName(at)}`, signal);
   return name;
 }

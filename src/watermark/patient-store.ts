@@ -4,11 +4,13 @@
  */
 import { Failure } from '../errors.js';
 import { retry } from '../retry.js';
-import type { Created, Entry, WatermarkStore } from './store.js';
+import type { Created, Page, WatermarkStore } from './store.js';
 
 export interface Patience {
   /** How long one operation is tried again, in milliseconds. */
   patienceMs: number;
+  /** The first pause, in milliseconds; tests make it short. */
+  baseMs?: number;
   /** Told about each attempt that failed and is repeated. */
   onRetry?: (error: unknown) => void;
 }
@@ -37,7 +39,7 @@ export class PatientStore implements WatermarkStore {
   remove(key: string, signal: AbortSignal): Promise<void> {
     return this.patiently(signal, () => this.inner.remove(key, signal));
   }
-  list(folder: string, after: string, signal: AbortSignal): Promise<readonly Entry[]> {
+  list(folder: string, after: string, signal: AbortSignal): Promise<Page> {
     return this.patiently(signal, () => this.inner.list(folder, after, signal));
   }
   folders(signal: AbortSignal): Promise<readonly string[]> {
@@ -48,11 +50,11 @@ export class PatientStore implements WatermarkStore {
   }
 
   private patiently<T>(signal: AbortSignal, operation: () => Promise<T>): Promise<T> {
-    const { patienceMs: budgetMs, onRetry } = this.patience;
+    const { patienceMs: budgetMs, ...rest } = this.patience;
     return retry(operation, {
+      ...rest,
       budgetMs,
       signal,
-      ...(onRetry ? { onRetry } : {}),
       permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
     });
   }

@@ -47,13 +47,13 @@ export async function tryStore(store: WatermarkStore, signal: AbortSignal): Prom
     ok: winners === ROUNDS,
     found: `${winners} winners in ${ROUNDS} rounds`,
   });
-  const names = (await store.list(folder, generationName(1), signal)).map(({ name }) => name);
+  const names = (await store.list(folder, generationName(1), signal)).entries.map(({ name }) => name);
   const expected = Array.from({ length: ROUNDS - 1 }, (_, n) => generationName(n + 2));
   trials.push({ name: 'listing after a name', ok: names.join() === expected.join(), found: `${names.length} names` });
   const bytes = await store.read(`${folder}/${generationName(ROUNDS)}`, signal);
   trials.push({ name: 'reading what was created', ok: bytes !== undefined, found: `${bytes?.length ?? 0} bytes` });
   for (let round = 0; round < ROUNDS; round += 1) await store.remove(`${folder}/${generationName(round + 1)}`, signal);
-  const left = (await store.list(folder, '', signal)).length;
+  const left = (await store.list(folder, '', signal)).entries.length;
   trials.push({ name: 'removing', ok: left === 0, found: `${left} left` });
   const skewMs = Math.round(store.now() - Date.now());
   trials.push({ name: 'clock', ok: Math.abs(skewMs) < 15 * 60_000, found: `${skewMs} ms from this machine's` });

@@ -5,7 +5,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import { Failure } from '../errors.js';
 import { isAbsent, isTaken, s3Failure } from '../s3-failure.js';
-import { type Created, type Entry, FILE_BYTES, type WatermarkStore } from './store.js';
+import { type Created, FILE_BYTES, type Page, type WatermarkStore } from './store.js';
 
 export class S3Store implements WatermarkStore {
   readonly url: string;
@@ -72,16 +72,22 @@ export class S3Store implements WatermarkStore {
     }
   }
 
-  async list(folder: string, after: string, signal: AbortSignal): Promise<readonly Entry[]> {
+  async list(folder: string, after: string, signal: AbortSignal): Promise<Page> {
     const base = `${this.prefix}${folder}/`;
-    const answer = await this.page(base, after === '' ? undefined : base + after, undefined, signal);
-    const entries = (answer.Contents ?? []).map((object) => ({
-      name: (object.Key ?? '').slice(base.length),
-      bytes: object.Size ?? 0,
-      ...(object.ETag === undefined ? {} : { etag: object.ETag }),
-    }));
-    // S3 sorts by byte; some servers in its place sort by locale, which moves `_` before the digits.
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (let token: string | undefined; ; ) {
+      const answer = await this.page(base, after === '' ? undefined : base + after, token, signal);
+      const entries = (answer.Contents ?? []).map((object) => ({
+        name: (object.Key ?? '').slice(base.length),
+        bytes: object.Size ?? 0,
+        ...(object.ETag === undefined ? {} : { etag: object.ETag }),
+      }));
+      token = answer.NextContinuationToken;
+      // A page of nothing but folders says nothing yet.
+      const more = answer.IsTruncated === true && token !== undefined;
+      if (entries.length === 0 && more) continue;
+      // S3 sorts by byte; some servers in its place sort by locale, which moves `_` before the digits.
+      return { entries: entries.sort((a, b) => (a.name < b.name ? -1 : 1)), more };
+    }
   }
 
   async folders(signal: AbortSignal): Promise<readonly string[]> {

@@ -11,6 +11,13 @@ export interface Entry {
   etag?: string;
 }
 
+/** A part of a listing. */
+export interface Page {
+  entries: readonly Entry[];
+  /** True when names may come after these: a page may be short and not the last. `entries` is not empty then. */
+  more: boolean;
+}
+
 export interface Created {
   outcome: 'created' | 'exists';
   etag?: string;
@@ -32,8 +39,8 @@ export interface WatermarkStore {
   replace(key: string, bytes: Uint8Array, signal: AbortSignal): Promise<void>;
   /** Removes a file; one that is absent is fine. */
   remove(key: string, signal: AbortSignal): Promise<void>;
-  /** Files directly in a folder with names after `after`, sorted by byte; one page, `[]` at the end. */
-  list(folder: string, after: string, signal: AbortSignal): Promise<readonly Entry[]>;
+  /** Files directly in a folder with names after `after`, sorted by byte: one page. */
+  list(folder: string, after: string, signal: AbortSignal): Promise<Page>;
   /** Folders directly in the store. */
   folders(signal: AbortSignal): Promise<readonly string[]>;
   /** Milliseconds since 1970 by the store's clock, as of the last request; by this machine's when it has none. */

@@ -93,11 +93,11 @@ async function lastOfPage(
   after: string,
   signal: AbortSignal,
 ): Promise<{ last: Numbered | undefined; full: boolean }> {
-  const page = await store.list(folder, after, signal);
+  const { entries, more: full } = await store.list(folder, after, signal);
   let last: Numbered | undefined;
-  for (const entry of page) {
+  for (const entry of entries) {
     const generation = generationOfName(entry.name);
     if (generation !== undefined) last = { generation, entry };
   }
-  return { last, full: store.paged && page.length >= PAGE };
+  return { last, full };
 }

@@ -34,7 +34,7 @@ for (const [name, open] of stores) {
   t.test(`${name}: created once, read back, listed, removed`, async (t) => {
     const store = await open();
     t.equal(await store.read('a/none', signal), undefined);
-    t.same(await store.list('a', '', signal), []);
+    t.same(await store.list('a', '', signal), { entries: [], more: false });
     t.equal((await store.create('a/0000000002.json', text('two'), signal)).outcome, 'created');
     t.equal((await store.create('a/0000000002.json', text('other'), signal)).outcome, 'exists');
     t.equal(
@@ -49,7 +49,7 @@ for (const [name, open] of stores) {
     await store.replace('a/_head.json', text('h2'), signal);
     t.equal(String(Buffer.from((await store.read('a/_head.json', signal)) ?? [])), 'h2');
     const names = async (after: string): Promise<string[]> =>
-      (await store.list('a', after, signal)).map((entry) => entry.name);
+      (await store.list('a', after, signal)).entries.map((entry) => entry.name);
     t.same(await names(''), ['0000000001.json', '0000000002.json', '0000000010.json', '_head.json']);
     t.same(await names('0000000002.json'), ['0000000010.json', '_head.json']);
     await store.create('b%20c/0000000001.json', text('x'), signal);
@@ -200,7 +200,7 @@ t.test('file: leftovers of a killed writer are not generations; a symbolic link 
   await store.create('a/0000000001.json', text('one'));
   await writeFile(join(folder, 'a/.tmp-0123456789abcdef'), 'half');
   t.same(
-    (await store.list('a', '')).map(({ name }) => name),
+    (await store.list('a', '')).entries.map(({ name }) => name),
     ['0000000001.json'],
   );
   await symlink('/etc/hostname', join(folder, 'a/0000000002.json'));

@@ -93,7 +93,10 @@ for (const [name, open] of Object.entries(places)) {
     t.equal(again.code, 0, again.stderr);
     const chain = openChain(store, TABLE, { by: 'test', signal });
     const { generation } = (await chain.read())?.doc ?? { generation: 0 };
-    t.same((await store.list(chain.folder, '', signal)).filter(({ name: file }) => !file.startsWith('_')).length, 1);
+    t.same(
+      (await store.list(chain.folder, '', signal)).entries.filter(({ name: file }) => !file.startsWith('_')).length,
+      1,
+    );
     t.equal((await wm(['advance', TABLE], env, linesOf(receiptsFrom(0, 1)))).code, 0);
     t.equal((await chain.read())?.doc.generation, generation + 1, 'numbers go on, none is used twice');
   });

@@ -1,7 +1,7 @@
 /** A store in memory, and one that breaks on purpose around any store. */
 import { createHash } from 'node:crypto';
 import { Failure } from '../../src/errors.js';
-import type { Created, Entry, WatermarkStore } from '../../src/watermark/store.js';
+import type { Created, Page, WatermarkStore } from '../../src/watermark/store.js';
 
 export class MemoryStore implements WatermarkStore {
   readonly url = 'memory://';
@@ -35,17 +35,19 @@ export class MemoryStore implements WatermarkStore {
     this.files.delete(key);
   }
 
-  async list(folder: string, after: string): Promise<readonly Entry[]> {
+  async list(folder: string, after: string): Promise<Page> {
     this.requests += 1;
     const names = [...this.files.keys()]
       .filter((key) => key.startsWith(`${folder}/`))
       .map((key) => key.slice(folder.length + 1))
       .filter((name) => !name.includes('/') && name > after)
       .sort();
-    return (this.paged ? names.slice(0, this.page) : names).map((name) => {
+    const some = this.paged ? names.slice(0, this.page) : names;
+    const entries = some.map((name) => {
       const bytes = this.files.get(`${folder}/${name}`) ?? Buffer.of();
       return { name, bytes: bytes.length, etag: etagOf(bytes) };
     });
+    return { entries, more: some.length < names.length };
   }
 
   async folders(): Promise<readonly string[]> {
@@ -84,6 +86,8 @@ export class BreakingStore implements WatermarkStore {
   constructor(
     private readonly inner: WatermarkStore,
     private readonly breaks: readonly Break[],
+    /** Waits for the process's turn before each call: how a test lets the calls of several interleave. */
+    private readonly turn: () => Promise<void> = async () => {},
   ) {}
 
   get url(): string {
@@ -102,8 +106,10 @@ export class BreakingStore implements WatermarkStore {
     return this.inner.now();
   }
 
-  private async around<T>(call: () => Promise<T>): Promise<T> {
+  /** Also for other calls of the same process. */
+  async around<T>(call: () => Promise<T>): Promise<T> {
     if (this.dead) throw new Crash('the process is dead');
+    await this.turn();
     this.calls += 1;
     const found = this.breaks.find(({ at }) => at === this.calls);
     if (!found) return call();

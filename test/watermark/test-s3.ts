@@ -3,8 +3,11 @@
  * (TABLEPIPE_TEST_S3_ENDPOINT) has to enforce the condition itself; without one, fauxqs serves behind its guard.
  */
 import { randomBytes } from 'node:crypto';
+import type { S3Client } from '@aws-sdk/client-s3';
 import { startFauxqs } from 'fauxqs';
 import { connectS3 } from '../../src/connect/s3.js';
+import { REMOVED_AT_ONCE, removeObjects } from '../../src/sink/removal.js';
+import { listObjects } from '../../src/source/listing.js';
 import { S3Store } from '../../src/watermark/s3-store.js';
 import { freePort } from '../support/port.js';
 import { startGuard } from '../support/s3-guard.js';
@@ -19,6 +22,9 @@ export interface TestS3 {
   bucket: string;
   /** A store below a prefix of its own. */
   store(): Promise<S3Store>;
+  /** The same place past the proxy, for filling it. */
+  past(store: S3Store): Promise<S3Store>;
+  /** Removes what the stores hold. */
   stop(): Promise<void>;
 }
 
@@ -47,25 +53,46 @@ export async function testS3({ permissive = false }: TestS3Options = {}): Promis
     AWS_SECRET_ACCESS_KEY: keys.secret,
     AWS_REGION: 'us-east-1',
   };
-  const clients: { destroy(): void }[] = [];
+  const clients: S3Client[] = [];
+  const connected = async (endpoint?: string): Promise<S3Client> => {
+    // The client takes credentials from the process, as every AWS client does.
+    Object.assign(process.env, env);
+    const client = await connectS3(env, endpoint === undefined ? {} : { endpoint });
+    clients.push(client);
+    return client;
+  };
+  const prefixes: string[] = [];
   return {
     name: `${upstream.name} behind a proxy`,
     proxy,
     env,
     bucket,
     async store() {
-      // The client takes credentials from the process, as every AWS client does.
-      Object.assign(process.env, env);
-      const client = await connectS3(env);
-      clients.push(client);
-      return new S3Store(client, bucket, `wm-test/${randomBytes(6).toString('hex')}/`);
+      const prefix = `wm-test/${randomBytes(6).toString('hex')}/`;
+      prefixes.push(prefix);
+      return new S3Store(await connected(), bucket, prefix);
+    },
+    async past(store) {
+      return new S3Store(await connected(upstream.url), bucket, store.url.slice(`s3://${bucket}/`.length));
     },
     async stop() {
-      for (const client of clients) client.destroy();
+      const client = await connected(upstream.url);
+      for (const prefix of prefixes) await emptied(`s3://${bucket}/${prefix}`, client);
+      for (const one of clients) one.destroy();
       await proxy.close();
       await upstream.stop();
     },
   };
+}
+
+async function emptied(folder: string, client: S3Client): Promise<void> {
+  const access = { s3: async () => client, signal: new AbortController().signal, patienceMs: 10_000 };
+  const urls: string[] = [];
+  for await (const { url } of listObjects(folder, access)) {
+    urls.push(url);
+    if (urls.length === REMOVED_AT_ONCE) await removeObjects(urls.splice(0), access);
+  }
+  await removeObjects(urls, access);
 }
 
 /** The server the test run started, or the user's own. */

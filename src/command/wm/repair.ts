@@ -105,10 +105,14 @@ export const prune: Command = {
       const plan = await planPack(chain, keep, store.now() - ageMs);
       if (!plan && packs > 0) return;
       const packed = plan && flags.on('delete') ? await pack(chain, plan, signal) : null;
-      await printRecord(invocation, { table, ...plan, packed, noop: !plan, dry_run: !flags.on('delete') }, () => {
-        const what = plan ? `generations ${plan.first} to ${plan.last}` : 'nothing to prune';
-        return [`${table}: ${what}${packed ? ` are in ${packed}` : plan ? ' would be packed; add --delete' : ''}`];
-      });
+      await printRecord(
+        invocation,
+        { table, first: plan?.first, last: plan?.last, packed, noop: !plan, dry_run: !flags.on('delete') },
+        () => {
+          const what = plan ? `generations ${plan.first} to ${plan.last}` : 'nothing to prune';
+          return [`${table}: ${what}${packed ? ` are in ${packed}` : plan ? ' would be packed; add --delete' : ''}`];
+        },
+      );
       if (packed === null) return;
     }
   },
