@@ -1,8 +1,6 @@
 /** One soak: a narrow table of many rows through the line of the README, while somebody watches the stages. */
 import { randomBytes } from 'node:crypto';
 import { DeleteObjectsCommand } from '@aws-sdk/client-s3';
-import type { Connection } from 'mysql2/promise';
-import type { Client } from 'pg';
 import { connectS3 } from '../../src/connect/s3.js';
 import { listObjects } from '../../src/source/listing.js';
 import { type PipelineEnd, pipeline } from '../support/pipeline.js';
@@ -19,6 +17,8 @@ export interface SoakSettings {
   splitSize?: string;
   sampleMs?: number;
   say: (line: string) => void;
+  /** Ends the line, which is then told of like one that failed, or the making of the table, which fails the soak. */
+  signal?: AbortSignal;
 }
 
 export interface Soak {
@@ -37,20 +37,22 @@ export interface Soak {
 }
 
 /** Makes the table, moves it, adds up both sides, and removes everything it made, also when it fails. */
-export async function soak({
-  rows,
-  engine = 'InnoDB',
-  splitSize = '64MiB',
-  sampleMs,
-  say,
-}: SoakSettings): Promise<Soak> {
+export async function soak(settings: SoakSettings): Promise<Soak> {
+  const { rows, engine = 'InnoDB', splitSize = '64MiB', say, signal } = settings;
   const id = `soak_${randomBytes(4).toString('hex')}`;
   const { mysqlUrl, warehouseUrl, bucket, aws } = servers();
   const [mysql, pg] = [await connectSource(''), await connectTarget()];
+  // A connection that is lost fails the next statement; that is enough.
+  mysql.on('error', () => {});
+  pg.on('error', () => {});
+  const stop = (): void => void killed(mysql.threadId);
+  signal?.addEventListener('abort', stop);
   try {
     await mysql.query(`CREATE DATABASE ${id}`);
     await mysql.query(`USE ${id}`);
     await inTime(say, `making ${count(rows)} rows`, () => createEvents(mysql, rows, engine));
+    signal?.removeEventListener('abort', stop);
+    signal?.throwIfAborted();
     const env = {
       ...aws,
       TABLEPIPE_MYSQL_URL: mysqlUrl,
@@ -58,7 +60,7 @@ export async function soak({
       TABLEPIPE_WM_STORE: `s3://${bucket}/${id}/watermarks/`,
     };
     const line = lineOf(id, `s3://${bucket}/${id}/incremental/`, splitSize);
-    const { end, stages, seconds } = await inTime(say, 'moving them', () => watched(line, env, sampleMs));
+    const { end, stages, seconds } = await inTime(say, 'moving them', () => watched(line, env, settings));
     const source = await inTime(say, 'adding up the source', () => sourceSum(mysql));
     const target = await inTime(say, 'adding up the target', () => targetSum(pg, id));
     const stored = await storedBytes(`s3://${bucket}/${id}/incremental/`);
@@ -73,8 +75,17 @@ export async function soak({
       bytes: { ...(await bytesOf(mysql, pg, id)), s3: stored.bytes },
     };
   } finally {
-    await cleanUp(id, mysql, pg);
+    mysql.destroy();
+    await pg.end();
+    await cleanUp(id);
   }
+}
+
+/** Ends a session of MySQL and what it is doing. */
+async function killed(session: number): Promise<void> {
+  const mysql = await connectSource('');
+  await mysql.query(`KILL ${session}`).catch(() => {});
+  await mysql.end();
 }
 
 /** The events never change. An upsert would take the same memory in rs-copy, and much more work in the server. */
@@ -89,13 +100,19 @@ function lineOf(id: string, folder: string, splitSize: string): string {
 async function watched(
   line: string,
   env: Record<string, string>,
-  sampleMs: number | undefined,
+  { sampleMs, signal }: SoakSettings,
 ): Promise<{ end: PipelineEnd; stages: StageSamples[]; seconds: number }> {
   const started = performance.now();
   let sampler: Sampler | undefined;
   const day = 86_400_000;
-  const onStarted = (pid: number): void => void (sampler = sampleStages(pid, STAGES, sampleMs));
+  let stop = (): void => {};
+  const onStarted = (pid: number): void => {
+    sampler = sampleStages(pid, STAGES, sampleMs);
+    stop = () => process.kill(-pid, 'SIGTERM');
+    signal?.addEventListener('abort', stop);
+  };
   const end = await pipeline(line, { env, limitMs: day, onStarted }).finally(() => sampler?.stop());
+  signal?.removeEventListener('abort', stop);
   const seconds = (performance.now() - started) / 1000;
   return { end, stages: sampler?.stop() ?? [], seconds };
 }
@@ -114,7 +131,8 @@ async function storedBytes(folder: string): Promise<{ objects: number; bytes: nu
   return { objects, bytes };
 }
 
-async function cleanUp(id: string, mysql: Connection, pg: Client): Promise<void> {
+async function cleanUp(id: string): Promise<void> {
+  const [mysql, pg] = [await connectSource(''), await connectTarget()];
   const { bucket } = servers();
   const root = `s3://${bucket}/`;
   const found = await access();

@@ -46,7 +46,10 @@ export async function sourceSum(mysql: Connection): Promise<Sum> {
   return (rows as Sum[])[0] as Sum;
 }
 
+/** Of a table that a failed line has not made: no rows. */
 export async function targetSum(pg: Client, schema: string): Promise<Sum> {
+  const made = await pg.query<{ table: string | null }>('SELECT to_regclass($1) AS table', [`"${schema}".events`]);
+  if (made.rows[0]?.table === null) return { rows: '0', sum: '0' };
   const row = mixed(
     '(amount * 100)::bigint',
     "(extract(epoch FROM happened_at - '2024-01-01'::timestamp) * 1000000)::bigint",
@@ -66,6 +69,9 @@ export async function bytesOf(
   const [tables] = await mysql.query(
     'SELECT data_length + index_length AS bytes FROM information_schema.tables WHERE table_schema = DATABASE()',
   );
-  const { rows } = await pg.query<{ bytes: string }>(`SELECT pg_total_relation_size('"${schema}".events') AS bytes`);
+  const { rows } = await pg.query<{ bytes: string }>(
+    'SELECT coalesce(pg_total_relation_size(to_regclass($1)), 0) AS bytes',
+    [`"${schema}".events`],
+  );
   return { mysql: Number((tables as { bytes: number }[])[0]?.bytes), warehouse: Number(rows[0]?.bytes) };
 }

@@ -33,12 +33,17 @@ demandSpace();
 let bed: Bed | undefined;
 let ending: Promise<void> | undefined;
 const end = (): Promise<void> => (ending ??= bed?.stop() ?? Promise.resolve());
+/** A line that is stopped is reported like one that failed, and all it made is removed; a second signal ends everything. */
+const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => void end().then(() => process.kill(process.pid, signal)));
+  process.on(signal, () => {
+    if (stopping.signal.aborted) void end().then(() => process.exit(1));
+    stopping.abort(new Error(`stopped by ${signal}`));
+  });
 }
 try {
   bed = await startMissing(say);
-  report(await soak({ rows, engine, say }));
+  report(await soak({ rows, engine, say, signal: stopping.signal }));
 } finally {
   await end();
 }
@@ -66,7 +71,9 @@ function report(result: Soak): void {
   const faults = verdicts.flatMap(({ stage, faults }) => faults.map((fault) => `${stage} ${fault}`));
   if (verdicts.length < 5) faults.push(`only ${verdicts.length} of 5 stages were seen`);
   if (result.end.code !== 0)
-    faults.push(`${result.end.line}\nended with ${result.end.stages.join(' ')}\n${result.end.stderr}`);
+    faults.push(
+      `${result.end.line}\nended with ${result.end.code} (${result.end.stages.join(' ') || 'stopped'})\n${result.end.stderr}`,
+    );
   if (!equal) faults.push(`source ${JSON.stringify(result.source)} and target ${JSON.stringify(result.target)} differ`);
   for (const fault of faults) say(`FAILED: ${fault}`);
   if (faults.length > 0) process.exitCode = 1;
@@ -83,7 +90,7 @@ function section(result: Soak, verdicts: StageVerdict[], equal: boolean, file: s
   return `### ${count(rows)} rows
 
 ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, Node ${process.version}: ${duration(seconds)}, ${count(rows / seconds)} rows/s, ${objects} objects.
-${end.code === 0 ? '' : `**The line ended with ${end.stages.join(' ')}.** `}${count(Number(source.rows))} rows in MySQL (${engine}), ${count(Number(target.rows))} in PostgreSQL, sums over all columns ${source.sum} and ${target.sum}: ${equal ? 'equal' : '**not equal**'}.
+${end.code === 0 ? '' : `**The line ended with ${end.code} (${end.stages.join(' ') || 'stopped'}).** `}${count(Number(source.rows))} rows in MySQL (${engine}), ${count(Number(target.rows))} in PostgreSQL, sums over all columns ${source.sum} and ${target.sum}: ${equal ? 'equal' : '**not equal**'}.
 Bytes a row: ${each.join(', ')}.
 
 | stage | minutes | first, MiB | highest later, MiB | growth | peak, MiB | descriptors | within bounds |

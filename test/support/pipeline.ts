@@ -6,7 +6,7 @@ import { BIN } from './program.js';
 
 export interface PipelineEnd {
   line: string;
-  /** Status of the pipeline under `pipefail`. */
+  /** Status of the pipeline under `pipefail`; -1 when the shell itself was killed. */
   code: number;
   /** Status of each stage, in order. */
   stages: readonly number[];
@@ -53,7 +53,8 @@ export async function pipeline(
   clearTimeout(timer);
   const [stdout = '', stderr = '', status = ''] = texts;
   if (late) throw new Error(`${line}\ndid not end within ${limitMs} ms\nstderr: ${stderr}`);
-  const [code = -1, ...stages] = status.trim().split(' ').map(Number);
+  // A shell that was killed itself reports nothing.
+  const [code = -1, ...stages] = (status.match(/\d+/g) ?? []).map(Number);
   return { line, code, stages, stdout, stderr };
 }
 
