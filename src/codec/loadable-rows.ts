@@ -2,7 +2,7 @@
  * Rows a warehouse can load, before anything is uploaded: what it cannot hold is refused with the row's key and the
  * column, or treated as the caller asked. Batches without such a value pass untouched.
  */
-import { type Data, DataType, RecordBatch, Struct, makeData } from 'apache-arrow';
+import { type Data, DataType, type Field, RecordBatch, Struct, makeData } from 'apache-arrow';
 import { type PositionReader, isNull, positionReader } from '../column/position-text.js';
 import {
   type Refused,
@@ -12,6 +12,7 @@ import {
   valueBytes,
 } from '../column/redshift-limits.js';
 import { Failure } from '../errors.js';
+import { MYSQL_TYPE_KEY } from '../provenance.js';
 import { ndjsonLines } from './ndjson-lines.js';
 import { rowNames } from './row-name.js';
 import type { RowStream } from './row-stream.js';
@@ -25,6 +26,8 @@ export interface LoadableOptions {
   quarantine: (line: string) => Promise<void>;
   /** Makes what was kept durable. */
   settle: () => Promise<void>;
+  /** Text columns whose values are JSON for SUPER. */
+  documents?: ReadonlySet<string>;
 }
 
 /** How often each column was touched. */
@@ -33,6 +36,7 @@ export type Touched = Map<string, number>;
 /** Puts the check between a stream and who reads it; `touched` counts as the rows pass. */
 export function loadableRows(stream: RowStream, options: LoadableOptions, touched: Touched): RowStream {
   demandRedshiftTypes(stream.schema.fields);
+  demandDocuments(stream.schema.fields, options.documents ?? new Set());
   const check = new Check(stream, options, touched);
   const { batches } = stream;
   stream.settle = options.settle;
@@ -68,7 +72,7 @@ class Check {
 
   async *batch(batch: RecordBatch): AsyncGenerator<RecordBatch> {
     const found: Found[] = batch.data.children.flatMap((data, column) =>
-      refusedRows(data, batch.numRows).map((refused) => ({ ...refused, column })),
+      refusedRows(data, batch.numRows, this.isDocument(batch, column)).map((refused) => ({ ...refused, column })),
     );
     const before = this.rows;
     this.rows += batch.numRows;
@@ -119,7 +123,11 @@ class Check {
       const here = found.filter((one) => one.column === column);
       const [first] = here;
       if (!first) return data;
-      const cut = this.options.policy === 'truncate' && DataType.isUtf8(data.type);
+      const truncates = this.options.policy === 'truncate';
+      if (truncates && this.isDocument(batch, column)) {
+        throw this.refusal(batch, first, before, 'Half a document is none.');
+      }
+      const cut = truncates && DataType.isUtf8(data.type);
       if (!cut && !batch.schema.fields[column]?.nullable) {
         throw this.refusal(batch, first, before, 'It cannot be NULL: the column is NOT NULL.');
       }
@@ -131,11 +139,29 @@ class Check {
     return new RecordBatch(batch.schema, makeData({ type, length: batch.numRows, nullCount: 0, children }));
   }
 
+  private isDocument({ schema }: RecordBatch, column: number): boolean {
+    return this.options.documents?.has(schema.fields[column]?.name ?? '') ?? false;
+  }
+
   private refusal(batch: RecordBatch, { row, column, why }: Found, before: number, more = ''): Failure {
     const name = batch.schema.fields[column]?.name;
+    const json = batch.schema.fields[column]?.metadata.get(MYSQL_TYPE_KEY) === 'json';
+    const document =
+      json && !this.isDocument(batch, column) ? `Write the documents for SUPER with --super ${name}.` : '';
     return new Failure('data', `${name} of the row ${this.nameOf(batch, row, before)} ${why}`, {
-      hint: `${more} Choose --on-oversize null, truncate or quarantine, or --target any.`.trim(),
+      hint: `${more} ${document} Choose --on-oversize null, truncate or quarantine, or --target any.`
+        .trim()
+        .replaceAll(/ +/g, ' '),
     });
+  }
+}
+
+/** 64 for a column that is not there, or is no text. */
+function demandDocuments(fields: readonly Field[], documents: ReadonlySet<string>): void {
+  for (const name of documents) {
+    const field = fields.find((one) => one.name === name);
+    if (field && DataType.isUtf8(field.type)) continue;
+    throw new Failure('usage', `--super ${name}: the rows have no text column of this name`);
   }
 }
 

@@ -19,6 +19,8 @@ import { type TarMember, endMember } from './tar-writer.js';
 
 export interface ParquetStreamOptions extends ParquetFileOptions {
   target: ParquetTarget;
+  /** Text columns that are written as bare bytes, for SUPER. */
+  documents?: ReadonlySet<string>;
 }
 
 /** The bytes of one file that holds every row. Its footer comes only after the stream's end record. */
@@ -95,7 +97,7 @@ class Files {
     const tracked = provenance.cursor_columns.length > 0;
     const positionOf = positionReader(schema.fields, provenance.cursor_columns);
     this.cursor = new RowCursor(batches[Symbol.asyncIterator](), release, tracked ? positionOf : () => null);
-    this.cutter = new BatchCutter(parquetSchema(schema, options.target));
+    this.cutter = new BatchCutter(parquetSchema(schema, options.target, options.documents));
     this.schemaId = schemaId(this.cutter.schema);
     this.from = provenance.from;
   }

@@ -2,13 +2,14 @@
 import { isAscii, isUtf8 } from 'node:buffer';
 import { type Data, DataType, type Field, TimeUnit } from 'apache-arrow';
 import { Failure } from '../errors.js';
+import { longestString } from './json-strings.js';
 import { isNull } from './position-text.js';
 
 /** VARCHAR's limit, in bytes. */
 export const VARCHAR_BYTES = 65_535;
 
-/** VARBYTE's limit, in bytes. */
-const VARBYTE_BYTES = 16_777_216;
+/** Most bytes of a row COPY reads (section 1.6), and so of a value: VARBYTE and SUPER could hold more. */
+const ROW_BYTES = 4_194_304;
 
 /** 0001-01-01 and 9999-12-31 in days since 1970. */
 const FIRST_DAY = -719_162;
@@ -41,13 +42,17 @@ function isLoadable(type: DataType): boolean {
   return DataType.isBool(type) || DataType.isUtf8(type) || DataType.isBinary(type);
 }
 
-/** The rows of a column that cannot be loaded; finding none costs a few passes over its bytes, no decoding. */
-export function refusedRows(data: Data, rows: number): Refused[] {
+/**
+ * The rows of a column that cannot be loaded; finding none costs a few passes over its bytes, no decoding.
+ * @param document a text that goes into SUPER by way of VARBYTE
+ */
+export function refusedRows(data: Data, rows: number, document = false): Refused[] {
   const { type } = data;
+  if (document) return isPlainText(data, rows) ? [] : each(data, rows, whyNotDocument);
   if (DataType.isUtf8(type)) return isPlainText(data, rows) ? [] : each(data, rows, whyNotText);
   if (DataType.isBinary(type)) {
-    const long = (value: Uint8Array): string | undefined => tooLong(value, VARBYTE_BYTES);
-    return spanBytes(data, rows).length <= VARBYTE_BYTES ? [] : each(data, rows, long);
+    const long = (value: Uint8Array): string | undefined => tooLong(value, ROW_BYTES);
+    return spanBytes(data, rows).length <= ROW_BYTES ? [] : each(data, rows, long);
   }
   if (DataType.isDate(type)) return outside(data, rows, (day) => day < FIRST_DAY || day > LAST_DAY);
   if (DataType.isTimestamp(type)) return outsideTimes(data, rows);
@@ -107,9 +112,22 @@ function isPlainText(data: Data, rows: number): boolean {
 }
 
 function whyNotText(value: Uint8Array): string | undefined {
+  return brokenText(value) ?? tooLong(value, VARCHAR_BYTES);
+}
+
+/** The strings in a short document are short as well. */
+function whyNotDocument(value: Uint8Array): string | undefined {
+  const why = brokenText(value) ?? tooLong(value, ROW_BYTES);
+  if (why !== undefined || value.length <= VARCHAR_BYTES) return why;
+  const longest = longestString(value);
+  return longest > VARCHAR_BYTES
+    ? `holds a string of ${longest} bytes, at most ${VARCHAR_BYTES} are possible`
+    : undefined;
+}
+
+function brokenText(value: Uint8Array): string | undefined {
   if (!isUtf8(value)) return 'is not valid UTF-8';
-  if (value.indexOf(0) >= 0) return 'holds a NUL character';
-  return tooLong(value, VARCHAR_BYTES);
+  return value.indexOf(0) >= 0 ? 'holds a NUL character' : undefined;
 }
 
 function tooLong(value: Uint8Array, most: number): string | undefined {

@@ -93,6 +93,8 @@ export function toPostgres(column: SourceColumn): PostgresType {
       return mysql ? text(mysql) : TEXT;
     case Type.Binary:
     case Type.LargeBinary:
+      // A document for SUPER is written without the note that it is text.
+      return mysql?.base === 'json' ? plain('jsonb') : BYTES;
     case Type.FixedSizeBinary:
       return BYTES;
     default:

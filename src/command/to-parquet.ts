@@ -50,6 +50,12 @@ const command: Command = {
       help: 'redshift: only what its COPY loads; any: richer types',
     },
     {
+      name: 'super',
+      value: 'COLUMN',
+      many: true,
+      help: 'write the JSON of a text column so that Redshift takes up to 4 MiB of it, into SUPER',
+    },
+    {
       name: 'on-oversize',
       value: 'HOW',
       default: 'fail',
@@ -79,7 +85,7 @@ const command: Command = {
     const { oneParquetFile, parquetMembers } = await import('../codec/parquet-stream.js');
     const { tarBytes } = await import('../codec/tar-writer.js');
     const allowUnterminated = flags.on('allow-unterminated');
-    const limits = await limitsOf(invocation, options.target);
+    const limits = await limitsOf(invocation, options);
     const json = await jsonOptions(invocation);
     const rows = openRows(bytes, { allowUnterminated, runId, json }, signal).then(limits.apply);
     try {
@@ -122,12 +128,16 @@ interface Limits {
 }
 
 /** Rows in the types of the target, the check of what Redshift can load, and the words about what it changed. */
-async function limitsOf({ flags, words }: Invocation, target: ParquetTarget): Promise<Limits> {
+async function limitsOf(
+  { flags, words }: Invocation,
+  { target, documents = new Set() }: ParquetStreamOptions,
+): Promise<Limits> {
   const policy = parseChoice(flags.text('on-oversize') ?? 'fail', '--on-oversize', POLICIES);
   const path = flags.text('quarantine-file');
   if ((policy === 'quarantine') !== (path !== undefined)) {
     throw new Failure('usage', '--on-oversize quarantine and --quarantine-file go together');
   }
+  if (target === 'any' && documents.size > 0) throw new Failure('usage', '--super is for --target redshift');
   const { plainRows } = await import('../codec/plain-rows.js');
   if (target === 'any') return { apply: (stream) => plainRows(stream, target), close: async () => {} };
   const { loadableRows } = await import('../codec/loadable-rows.js');
@@ -139,7 +149,7 @@ async function limitsOf({ flags, words }: Invocation, target: ParquetTarget): Pr
     truncate: 'were truncated',
     quarantine: `went to ${path} with their rows`,
   };
-  const taking = { policy, quarantine: (line: string) => file.write(line), settle: () => file.sync() };
+  const taking = { policy, documents, quarantine: (line: string) => file.write(line), settle: () => file.sync() };
   return {
     apply: (stream) => loadableRows(plainRows(stream, target), taking, touched),
     async close() {
@@ -160,6 +170,7 @@ function optionsOf({ flags, operands }: Invocation): ParquetStreamOptions {
   return {
     compression: parseChoice(flags.text('compression') ?? 'snappy', '--compression', COMPRESSIONS),
     target: parseChoice(flags.text('target') ?? 'redshift', '--target', TARGETS),
+    documents: new Set(flags.texts('super')),
     rowGroupBytes: atLeast(
       parseSize(flags.text('row-group-size') ?? '16MiB', '--row-group-size'),
       LEAST_GROUP_BYTES,

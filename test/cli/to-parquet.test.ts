@@ -169,6 +169,17 @@ t.test('a failed stream gives the files before it, says so, and ends with its st
   t.match(JSON.parse(String((await tarMembers(early.stdout))[0]?.bytes)), { status: 'aborted', code: 66 });
 });
 
+t.test('--super: the column is bare bytes, the one form VARBYTE takes, and keeps its MySQL type', async (t) => {
+  const { stdout } = demandCode(await run('to-parquet', ['--super', 'note'], { stdin: ordersArrow(100, 50) }));
+  const schema = await duckRows(
+    stdout,
+    "SELECT type, converted_type, logical_type FROM parquet_schema($FILE) WHERE name = 'note'",
+  );
+  t.match(schema, [{ type: 'BYTE_ARRAY', converted_type: null, logical_type: null }]);
+  const { stdout: facts } = demandCode(await run('from-parquet', ['--schema'], { stdin: stdout }));
+  t.match(String(facts), /"name":\s*"note",\s*"type":\s*"binary",[^}]*"mysql_type":\s*"text"/);
+});
+
 t.test('bad command lines and bad input', async (t) => {
   const stdin = ordersArrow(3, 3);
   for (const words of [
@@ -180,6 +191,9 @@ t.test('bad command lines and bad input', async (t) => {
     ['-o', 'f', '--split-rows', '1'],
     ['--target', 'x'],
     ['--splitrows', '2'],
+    ['--super', 'id'],
+    ['--super', 'nothing'],
+    ['--super', 'note', '--target', 'any'],
   ]) {
     const ended = demandCode(await run('to-parquet', words, { stdin }), 64);
     t.equal(ended.stdout.length, 0, words.join(' '));

@@ -4,6 +4,7 @@ import { DeleteObjectsCommand, ListObjectsV2Command, PutObjectCommand, type S3Cl
 import pg from 'pg';
 import type { Test } from 'tap';
 import { connectS3 } from '../../src/connect/s3.js';
+import { retry } from '../../src/retry.js';
 import { type DoubleOptions, type RedshiftDouble, startRedshiftDouble } from '../support/redshift-double/double.js';
 import { type FixtureColumn, type FixtureOptions, parquetFixture } from './parquet-fixture.js';
 
@@ -83,8 +84,10 @@ export class Cluster {
   }
 
   async put(name: string, text: Buffer | string): Promise<string> {
-    const body = Buffer.from(text as string);
-    await this.s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: `${this.prefix}${name}`, Body: body }));
+    const command = { Bucket: this.bucket, Key: `${this.prefix}${name}`, Body: Buffer.from(text as string) };
+    // A connection the store closes under load says nothing about what is tested.
+    const patience = { budgetMs: 30_000, attempts: 5, permanent: () => false, signal: new AbortController().signal };
+    await retry(() => this.s3.send(new PutObjectCommand(command)), patience);
     return this.url(name);
   }
 
