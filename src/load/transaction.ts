@@ -5,7 +5,6 @@
  * A serialization failure, a deadlock or a lost connection runs the whole of it again. That is right also when the
  * answer to COMMIT was lost: the ledger, asked under its lock, knows whether the commit came through.
  */
-import { typeName } from '../column/type-name.js';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { retry } from '../retry.js';
@@ -222,7 +221,7 @@ function checked(open: OpenFile, first: LoadFile): OpenFile {
 }
 
 function spelled({ columns }: LoadFile): string {
-  return JSON.stringify(columns.map(({ name, arrow }) => [name, typeName(arrow)]));
+  return JSON.stringify(columns.map(({ name, arrow }) => [name, String(arrow)]));
 }
 
 /** Rows counted by the server against those the receipts promise: 65 for any difference, and nothing was changed. */
