@@ -1,7 +1,10 @@
 /**
  * Staged rows into a PostgreSQL table. Rows are updated in place, never deleted and put back: views, grants and rows
- * of other tables that refer to these survive, and columns the files do not have keep their values.
+ * of other tables that refer to these survive, and columns the files do not have keep their values. A row that is
+ * there already, bit for bit, is left alone: writing it again would cost as much as a new one.
  */
+import { sqlState } from '../warehouse-failure.js';
+import { changedCondition } from './postgres-changed.js';
 import { quoted, quotedTable } from './name.js';
 import { hasVersions, newestFirst, twiceStatement } from './versions.js';
 import type { PlannedColumn, Session, Staged, TablePlan } from './warehouse.js';
@@ -9,57 +12,87 @@ import type { PlannedColumn, Session, Staged, TablePlan } from './warehouse.js';
 /** Counts staged rows in the order they came in; added to the staging table where rows can have versions. */
 export const ORDER_COLUMN = '_tablepipe_order';
 
-/** Runs the merge; resolves to the rows inserted or updated. Readers see all of it or nothing, at the commit. */
+/** Runs the merge; resolves to the rows inserted or changed. Readers see all of it or nothing, at the commit. */
 export async function postgresMerge(session: Session, plan: TablePlan, staged: Staged): Promise<number> {
   const sql = statements(plan, staged.table);
-  if (hasVersions(plan)) {
-    const twice = session.dry || (await session.read(sql.versions)).length > 0;
+  const versions = hasVersions(plan);
+  if (versions) {
+    const twice = session.dry || (await session.read(twiceStatement(plan, staged.table))).length > 0;
     if (twice) await session.write(sql.dropVersions);
   }
-  let rows = 0;
   if (plan.mode === 'replace') await session.write(sql.dropMissing);
-  if (plan.mode !== 'append' && plan.key.length > 0 && !plan.enforced) rows += await session.write(sql.update);
-  rows += await session.write(sql.insert);
+  const rows = versions ? await upsert(session, plan, sql) : await session.write(sql.insert);
   await session.write(`DROP TABLE ${staged.table}`);
   return rows;
 }
 
+/**
+ * Errors after which the two older statements are tried: a row of the same key that somebody else inserted at the
+ * same time (23505), a foreign table or one with rules (42809, 0A000), a server older than MERGE, version 15 (42601).
+ */
+const NO_MERGE = new Set(['23505', '42809', '0A000', '42601']);
+
+/** MERGE joins once; INSERT … ON CONFLICT looks into the index for each row, and writes to rows it then leaves alone. */
+async function upsert(session: Session, plan: TablePlan, sql: Statements): Promise<number> {
+  await session.write('SAVEPOINT tablepipe_merge');
+  try {
+    return await session.write(sql.merge);
+  } catch (error) {
+    if (!NO_MERGE.has(sqlState(error) ?? '')) throw error;
+    await session.write('ROLLBACK TO SAVEPOINT tablepipe_merge');
+  }
+  const updated = plan.enforced || sql.update === '' ? 0 : await session.write(sql.update);
+  return updated + (await session.write(sql.insert));
+}
+
 interface Statements {
-  versions: string;
   dropVersions: string;
   dropMissing: string;
+  merge: string;
   update: string;
   insert: string;
 }
 
 function statements(plan: TablePlan, staging: string): Statements {
   const target = quotedTable(plan.target);
-  const key = plan.key.map(quoted);
-  const names = plan.columns.map(({ name }) => quoted(name));
-  const values = plan.columns.map((column) => column.value(`s.${quoted(column.name)}`));
-  const matched = plan.key.map((name) => `t.${quoted(name)} = ${valueOf(plan, name)}`).join(' AND ');
+  const key = plan.key.map(quoted).join(', ');
+  const names = plan.columns.map(({ name }) => quoted(name)).join(', ');
+  const values = plan.columns.map(valueOf).join(', ');
+  const matched = plan.key.map((name) => `t.${quoted(name)} = ${keyValue(plan, name)}`).join(' AND ');
   const order = quoted(ORDER_COLUMN);
   const absent = `NOT EXISTS (SELECT 1 FROM ${staging} s WHERE ${matched})`;
+  const set = assignments(plan, valueOf);
+  const changed = changedCondition(plan, valueOf);
+  const whenMatched = set === '' ? '' : ` WHEN MATCHED${changed && ` AND ${changed}`} THEN UPDATE SET ${set}`;
   return {
-    versions: twiceStatement(plan, staging),
-    dropVersions: `DELETE FROM ${staging} s USING (SELECT ${order}, row_number() OVER (PARTITION BY ${key.join(', ')} ORDER BY ${newestFirst(plan, ORDER_COLUMN)}) AS n FROM ${staging}) v WHERE s.${order} = v.${order} AND v.n > 1`,
+    dropVersions: `DELETE FROM ${staging} s USING (SELECT ${order}, row_number() OVER (PARTITION BY ${key} ORDER BY ${newestFirst(plan, ORDER_COLUMN)}) AS n FROM ${staging}) v WHERE s.${order} = v.${order} AND v.n > 1`,
     dropMissing: dropMissing(plan, target, absent),
-    update: `UPDATE ${target} t SET ${assignments(plan, (column) => column.value(`s.${quoted(column.name)}`))} FROM ${staging} s WHERE ${matched}`,
-    insert: `INSERT INTO ${target} AS t (${names.join(', ')}) SELECT ${values.join(', ')} FROM ${staging} s${ending(plan, key, matched)}`,
+    merge: `MERGE INTO ${target} t USING ${staging} s ON ${matched}${whenMatched} WHEN NOT MATCHED THEN INSERT (${names}) VALUES (${values})`,
+    update:
+      set === ''
+        ? ''
+        : `UPDATE ${target} t SET ${set} FROM ${staging} s WHERE ${matched}${changed && ` AND ${changed}`}`,
+    insert: `INSERT INTO ${target} AS t (${names}) SELECT ${values} FROM ${staging} s${ending(plan, key, matched)}`,
   };
 }
 
-function valueOf(plan: TablePlan, name: string): string {
+function valueOf(column: PlannedColumn): string {
+  return column.value(`s.${quoted(column.name)}`);
+}
+
+function keyValue(plan: TablePlan, name: string): string {
   const column = plan.columns.find((one) => one.name === name);
-  return column ? column.value(`s.${quoted(name)}`) : `s.${quoted(name)}`;
+  return column ? valueOf(column) : `s.${quoted(name)}`;
 }
 
 /** With a key the server keeps unique, an insert that meets a row becomes an update; else what matched was updated before. */
-function ending(plan: TablePlan, key: readonly string[], matched: string): string {
-  if (plan.mode === 'append' || key.length === 0) return '';
+function ending(plan: TablePlan, key: string, matched: string): string {
+  if (!hasVersions(plan)) return '';
   if (!plan.enforced) return ` WHERE NOT EXISTS (SELECT 1 FROM ${quotedTable(plan.target)} t WHERE ${matched})`;
-  const changes = assignments(plan, ({ name }) => `EXCLUDED.${quoted(name)}`);
-  return ` ON CONFLICT (${key.join(', ')}) DO ${changes === '' ? 'NOTHING' : `UPDATE SET ${changes}${changed(plan)}`}`;
+  const excluded = ({ name }: PlannedColumn): string => `EXCLUDED.${quoted(name)}`;
+  const set = assignments(plan, excluded);
+  const changed = changedCondition(plan, excluded);
+  return ` ON CONFLICT (${key}) DO ${set === '' ? 'NOTHING' : `UPDATE SET ${set}${changed && ` WHERE ${changed}`}`}`;
 }
 
 function assignments(plan: TablePlan, value: (column: PlannedColumn) => string): string {
@@ -67,18 +100,6 @@ function assignments(plan: TablePlan, value: (column: PlannedColumn) => string):
   const set = rest.map((column) => `${quoted(column.name)} = ${value(column)}`);
   if (plan.softDelete !== null) set.push(`${quoted(plan.softDelete)} = NULL`);
   return set.join(', ');
-}
-
-/** A snapshot mostly holds rows that did not change: leaving them alone spares the table a copy of itself. */
-function changed(plan: TablePlan): string {
-  if (plan.mode !== 'replace') return '';
-  const compared = plan.columns.filter(({ name }) => !plan.key.includes(name));
-  const row = (prefix: string): string =>
-    [
-      ...compared.map(({ name, type }) => `${prefix}.${quoted(name)}${type === 'json' ? '::text' : ''}`),
-      ...(plan.softDelete === null ? [] : [prefix === 't' ? `t.${quoted(plan.softDelete)}` : 'NULL']),
-    ].join(', ');
-  return compared.length === 0 ? '' : ` WHERE (${row('t')}) IS DISTINCT FROM (${row('EXCLUDED')})`;
 }
 
 function dropMissing(plan: TablePlan, target: string, absent: string): string {

@@ -221,7 +221,7 @@ function checked(open: OpenFile, first: LoadFile): OpenFile {
 }
 
 function spelled({ columns }: LoadFile): string {
-  return JSON.stringify(columns.map(({ name, arrow }) => [name, String(arrow)]));
+  return JSON.stringify(columns.map(({ name, arrow }) => [name, arrow.typeId, arrow]));
 }
 
 /** Rows counted by the server against those the receipts promise: 65 for any difference, and nothing was changed. */

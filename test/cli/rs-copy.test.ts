@@ -157,7 +157,7 @@ t.test('-n prints the SQL and changes nothing', async (t) => {
   const ended = demandCode(
     await rsCopy([`${schema}.planned`, '--create', '-n'], receiptStream([orders([[7, 'x', 7]])])),
   );
-  t.match(ended.stdout.toString(), /CREATE TABLE .*planned[\s\S]*COPY [\s\S]*ON CONFLICT[\s\S]*COMMIT;/);
+  t.match(ended.stdout.toString(), /CREATE TABLE .*planned[\s\S]*COPY [\s\S]*MERGE INTO[\s\S]*COMMIT;/);
   t.same((await sql.query('SELECT to_regclass($1) AS found', [`${schema}.planned`])).rows, [{ found: null }]);
 });
 
