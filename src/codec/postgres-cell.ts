@@ -258,7 +258,7 @@ function text(data: Data, column: CopyColumn, context: CellContext, versioned: b
 /** A NUL in a text: 65. `row` counts from 0 in the file. */
 function nulFailure(column: CopyColumn, row: number): Failure {
   return new RowFailure(
-    `row ${row + 1}: column ${column.name} holds a NUL character, which PostgreSQL text cannot`,
+    `the column ${column.name} holds a NUL character, which text in PostgreSQL cannot`,
     row,
     'Add --nul strip to leave NUL characters out, or repair the row in MySQL.',
   );
@@ -282,9 +282,9 @@ function uuid(data: Data, column: CopyColumn, context: CellContext): CellWriter 
     const digits = source.toString('latin1', start(row), end(row)).replaceAll('-', '');
     if (!/^[0-9a-f]{32}$/i.test(digits)) {
       throw new RowFailure(
-        `row ${context.before + row + 1}: column ${column.name} holds no UUID`,
-        row,
-        'Repair the row.',
+        `the column ${column.name} holds no UUID`,
+        context.before + row,
+        'Repair the row in MySQL, or load the column as text with --cast COLUMN=text.',
       );
     }
     out.room(20);

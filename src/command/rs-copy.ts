@@ -50,6 +50,7 @@ const command: Command = {
       value: 'COLUMN',
       help: 'with --mode replace: mark rows that are gone instead of deleting them',
     },
+    { name: 'allow-empty', help: 'with --mode replace: a snapshot without rows empties the table' },
     { name: 'max-files', value: 'N', default: '1000', help: 'most objects in one transaction' },
     { name: 'max-bytes', value: 'SIZE', default: '4GiB', help: 'most bytes of objects in one transaction' },
     {
@@ -116,6 +117,7 @@ function planOptions({ flags }: Invocation): PlanOptions {
     evolve: parseChoice(flags.text('evolve') ?? 'fail', '--evolve', ['add', 'fail']),
     casts: new Map(flags.texts('cast').map(castOf)),
     softDelete: flags.text('soft-delete') ?? null,
+    allowEmpty: flags.on('allow-empty'),
   };
 }
 

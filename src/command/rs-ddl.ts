@@ -85,6 +85,7 @@ function optionsOf({ flags }: Invocation): PlanOptions {
     evolve: 'add',
     casts: new Map(flags.texts('cast').map(castOf)),
     softDelete: null,
+    allowEmpty: false,
   };
 }
 

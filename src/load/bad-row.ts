@@ -1,7 +1,6 @@
 /** The first row that made COPY fail, found in the files themselves: the server seldom says which one it was. */
-import type { RecordBatch } from 'apache-arrow';
+import { type FoundRow, findRow } from './found-row.js';
 import type { FailedLoad } from './redshift-failure.js';
-import type { LoadFile } from './warehouse.js';
 
 export interface Fault {
   /** What the server said. */
@@ -12,14 +11,6 @@ export interface Fault {
   line: number;
 }
 
-export interface BadRow {
-  url: string;
-  /** 1-based. */
-  row: number;
-  /** The key columns' values as JSON. */
-  key: string;
-}
-
 type Wrong = (value: unknown) => boolean;
 
 /** Looks into the file at fault, or into all of them when none was named. Memory: one row group. */
@@ -27,47 +18,17 @@ export async function firstBadRow(
   fault: Fault,
   url: string | undefined,
   load: FailedLoad,
-): Promise<BadRow | undefined> {
+): Promise<FoundRow | undefined> {
   const { plan } = load;
   if (plan.key.length === 0) return undefined;
   const column = plan.columns.find(({ name }) => name === columnOf(fault));
   const wrong = wrongness(fault.text);
   if (fault.line === 0 && (column === undefined || wrong === undefined)) return undefined;
   const suspects = url === undefined ? load.receipts : load.receipts.filter((receipt) => receipt.url === url);
-  for (const receipt of suspects) {
-    const file = await load.open(receipt);
-    try {
-      const found = await search(file, load, (batch, row, at) => {
-        if (column === undefined || wrong === undefined) return at === fault.line;
-        return wrong(batch.getChild(column.source.name)?.get(row));
-      });
-      if (found) return found;
-    } finally {
-      await file.close();
-    }
-  }
-  return undefined;
-}
-
-async function search(
-  file: LoadFile,
-  { plan, signal }: FailedLoad,
-  isBad: (batch: RecordBatch, row: number, at: number) => boolean,
-): Promise<BadRow | undefined> {
-  let before = 0;
-  for await (const batch of file.batches()) {
-    signal.throwIfAborted();
-    for (let row = 0; row < batch.numRows; row += 1) {
-      if (!isBad(batch, row, before + row + 1)) continue;
-      const key = plan.key.map((name) => {
-        const source = plan.columns.find((column) => column.name === name)?.source.name ?? name;
-        return [name, String(batch.getChild(source)?.get(row))];
-      });
-      return { url: file.receipt.url, row: before + row + 1, key: JSON.stringify(Object.fromEntries(key)) };
-    }
-    before += batch.numRows;
-  }
-  return undefined;
+  return findRow({ ...load, receipts: suspects }, (batch, row, at) => {
+    if (column === undefined || wrong === undefined) return at === fault.line;
+    return wrong(batch.getChild(column.source.name)?.get(row));
+  });
 }
 
 function columnOf({ text, column }: Fault): string {

@@ -1,16 +1,17 @@
 /** PostgreSQL as the warehouse of a load. Everything of a batch, the table's own changes too, is in one transaction. */
 import type { Client } from 'pg';
-import { type TextPolicy, RowFailure } from '../codec/postgres-cell.js';
+import type { TextPolicy } from '../codec/postgres-cell.js';
 import { postgresBinary } from '../codec/postgres-binary.js';
 import { canonicalType, conversion } from '../column/postgres-fit.js';
 import type { SourceColumn } from '../column/source-column.js';
 import { binaryForm, toPostgres } from '../column/to-postgres.js';
-import { Failure } from '../errors.js';
+import type { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import { sqlState, warehouseFailure } from '../warehouse-failure.js';
 import { LEDGER_COLUMNS } from './ledger.js';
 import { POSTGRES_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describePostgres, hasPostgresSchema } from './postgres-catalogue.js';
+import { namedRefusal } from './postgres-refusal.js';
 import { ORDER_COLUMN, postgresMerge } from './postgres-merge.js';
 import { ClientSession } from './session.js';
 import { hasVersions } from './versions.js';
@@ -169,7 +170,7 @@ export class Postgres implements Warehouse {
     receipts: readonly Receipt[],
     open: OpenFile,
   ): Promise<Staged> {
-    const staged = { table, rows: 0, counts: [] as number[] };
+    const staged = { table, rows: 0, counts: [] as number[], origin: { receipts, open } };
     for (const receipt of receipts) {
       const rows = await this.copyOne(session, plan, copy, receipt, open, order);
       staged.rows += rows;
@@ -194,21 +195,22 @@ export class Postgres implements Warehouse {
       const chunks = postgresBinary(file.batches(), forms, { nul: this.options.nul, ...order });
       return await session.copyIn(copy, chunks);
     } catch (error) {
-      if (error instanceof RowFailure) {
-        throw new Failure(
-          'data',
-          `${receipt.url}: ${error.message}`,
-          error.hint === undefined ? {} : { hint: error.hint },
-        );
-      }
-      throw this.failure(error, `loading ${receipt.url}`);
+      const searched = { plan, receipts: [receipt], open, signal: this.options.signal };
+      throw await namedRefusal(error, this.failure(error, `loading ${receipt.url}`), searched);
     } finally {
       await file.close();
     }
   }
 
-  merge(session: Session, plan: TablePlan, staged: Staged): Promise<number> {
-    return postgresMerge(session, plan, staged);
+  async merge(session: Session, plan: TablePlan, staged: Staged): Promise<number> {
+    try {
+      return await postgresMerge(session, plan, staged);
+    } catch (error) {
+      const failure = this.failure(error, `loading ${quotedTable(plan.target)}`);
+      const { receipts = [], open = () => Promise.reject(failure) } = staged.origin ?? {};
+      if (failure.kind !== 'data') throw error;
+      throw await namedRefusal(error, failure, { plan, receipts, open, signal: this.options.signal });
+    }
   }
 
   /** Serialization failures and deadlocks. A lock that was not given in time is for the next run. */

@@ -6,7 +6,8 @@ import { Failure, type Kind } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import { type ServerError, sqlState, warehouseFailure } from '../warehouse-failure.js';
 import { firstBadRow } from './bad-row.js';
-import type { OpenFile, Session, TablePlan } from './warehouse.js';
+import { type Searched, rowName } from './found-row.js';
+import type { Session } from './warehouse.js';
 
 /** The message of a serialization failure is its bare number; a table newer than the snapshot is 1018. */
 const SERIALIZATION = /^(?:1023|1018)\b|Serializable isolation violation|concurrent transaction/i;
@@ -107,12 +108,8 @@ function contextOf(detail: string): string {
   return (/context: +([^]*?)\n +query:/.exec(detail)?.[1] ?? '').trim().replaceAll(/\s+/g, ' ');
 }
 
-export interface FailedLoad {
-  plan: TablePlan;
-  receipts: readonly Receipt[];
-  open: OpenFile;
+export interface FailedLoad extends Searched {
   connect: () => Promise<Session>;
-  signal: AbortSignal;
 }
 
 interface ErrorRecord {
@@ -138,8 +135,8 @@ export async function loadFailure(error: unknown, load: FailedLoad): Promise<unk
   const row = await firstBadRow({ text, column: record?.column_name.trim() ?? '', line }, url, load).catch(
     () => undefined,
   );
-  const where = [row?.url ?? url, row && `row ${row.row}, key ${row.key}`].filter(Boolean).join(', ');
-  return worded(message, text.replaceAll(/\s+/g, ' '), `COPY of ${where || `${load.receipts.length} files`}`);
+  const where = row === undefined ? url : rowName(row);
+  return worded(message, text.replaceAll(/\s+/g, ' '), `COPY of ${where ?? `${load.receipts.length} files`}`);
 }
 
 /** Asked on a connection of its own: the transaction has failed. SYS_* first, STL_* where it is a cluster of old. */

@@ -14,6 +14,8 @@ export interface PlanOptions {
   /** Column to the type it is cast to, or true for "whatever type it has in the target". */
   casts: ReadonlyMap<string, string | true>;
   softDelete: string | null;
+  /** A snapshot without rows may replace a table that has some. */
+  allowEmpty: boolean;
 }
 
 /** What the receipts say of the rows. */

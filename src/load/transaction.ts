@@ -148,6 +148,7 @@ export class Loader {
     const direct = await warehouse.direct?.(session, plan, objects, files);
     const staged = direct ?? (await warehouse.stage(session, plan, objects, files));
     await failpoint('rs-copy.after-copy');
+    await this.demandRowsLeft(session, plan, objects, staged);
     const counted = session.dry ? objects : demandRows(objects, staged);
     // Late, because a change of the table locks readers out until the commit.
     for (const statement of direct ? [] : plan.ddl) await session.write(statement);
@@ -164,6 +165,22 @@ export class Loader {
       merged,
       already: held.size,
     };
+  }
+
+  /** A snapshot without rows is more often a mistake at the source than an empty table: 65 before anything is gone. */
+  private async demandRowsLeft(
+    session: Session,
+    plan: TablePlan,
+    objects: readonly LoadObject[],
+    staged: Staged,
+  ): Promise<void> {
+    const rows = session.dry ? objects.reduce((total, object) => total + (object.rows ?? 1), 0) : staged.rows;
+    if (plan.mode !== 'replace' || !plan.exists || rows > 0 || this.context.plan.allowEmpty) return;
+    const target = quotedTable(plan.target);
+    if ((await session.read(`SELECT 1 AS there FROM ${target} LIMIT 1`)).length === 0) return;
+    throw new Failure('data', `the snapshot has no rows, and ${target} has some`, {
+      hint: 'If the table is empty at the source, add --allow-empty.',
+    });
   }
 
   private held(session: Session, { objects }: Batch): Promise<ReadonlyMap<LoadObject, string>> {
@@ -242,7 +259,7 @@ function demandRows(objects: readonly LoadObject[], { rows, counts }: Staged): L
   return objects.map((object, index) => ({ ...object, rows: object.rows ?? counts?.[index] ?? null }));
 }
 
-/** Only a complete snapshot may replace a table: 65 for anything else, and for one without a single row. */
+/** Only a complete snapshot may replace a table: 65 for anything else. */
 function demandReplaceable(plan: TablePlan, objects: readonly LoadObject[]): void {
   if (plan.mode !== 'replace') return;
   const other = objects.find((object) => object.read !== 'snapshot');

@@ -97,6 +97,8 @@ export interface Staged {
   rows: number;
   /** Rows per receipt, in their order, where the server counts them apart. */
   counts?: readonly number[];
+  /** Where they came from, to name one that is refused later. */
+  origin?: { receipts: readonly Receipt[]; open: OpenFile };
 }
 
 /** Something a load would refuse, and what to do about it. */
