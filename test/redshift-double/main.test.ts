@@ -38,3 +38,19 @@ t.test('ends when its input is closed, as when the test that started it was kill
   const double = await startDoubleProcess(t);
   t.equal(await double.end('stdin'), 0);
 });
+
+// Found by the torture: SEED=94c9ba79, "sessions ended", where rs-copy was told of an internal error.
+t.test('the server behind ends every session: dead connections, and new ones that work', async (t) => {
+  const double = await startDoubleProcess(t);
+  const client = await connected(double.url);
+  await client.query('CREATE TABLE t (id INTEGER)');
+  const behind = await connected(double.behind);
+  await behind.query(
+    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  );
+  await behind.end();
+  await t.rejects(client.query('SELECT count(*) FROM t'), /terminated|closed|ECONNRESET/);
+  const again = await connected(double.url);
+  await again.query('INSERT INTO t VALUES (1)');
+  await again.end();
+});

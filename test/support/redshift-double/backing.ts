@@ -5,7 +5,7 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { nullViolation } from './error-envelope.js';
 import { shownName } from './identifier.js';
 import type { Executor, Result } from './plan.js';
-import { SqlError, unverified } from './sql-error.js';
+import { Cut, SqlError, unverified } from './sql-error.js';
 import { beginSql, type Isolation } from './transaction.js';
 
 /** OIDs a driver of Redshift expects (reference/redshift.md 4.10): SUPER, VARBYTE, and no `text` or `name`. */
@@ -106,6 +106,7 @@ export class Backing implements Executor {
 
   /** Redshift's words for what PostgreSQL reports, where they are known to differ. */
   #worded(error: unknown): unknown {
+    if (isLoss(error)) return new Cut();
     if (!(error instanceof pg.DatabaseError)) return error;
     const { code = 'XX000', message, constraint = '', column = '' } = error;
     if (code === '40001') return violation(this.#pid);
@@ -118,6 +119,16 @@ export class Backing implements Executor {
     return new SqlError(code, message);
   }
 }
+
+/** The server behind has gone or has ended the session. What the client sees is a cluster that restarts: a dead connection. */
+function isLoss(error: unknown): boolean {
+  if (error instanceof pg.DatabaseError) return error.severity === 'FATAL';
+  return LOSSES.test(String((error as Error).message));
+}
+
+/** How pg tells of it, during a statement and before the next one. */
+const LOSSES =
+  /^(Connection terminated|Client (was closed|has encountered a connection error)|(read|write) E(CONNRESET|PIPE))/;
 
 let cycles = 1000;
 

@@ -100,6 +100,8 @@ class House {
     let opened = this.#histories.get(database);
     if (opened === undefined) {
       opened = this.#open(database).then(async (client) => {
+        // The server behind may be killed and started: whoever comes then needs a new one.
+        client.once('end', () => this.#histories.delete(database));
         for (const [short, long] of await prepare(client)) longNames.set(short, long);
         return client;
       });

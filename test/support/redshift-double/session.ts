@@ -5,7 +5,7 @@ import { violation } from './backing.js';
 import type { LastCopy } from './copy.js';
 import type { Faults } from './faults.js';
 import type { Outcome, Plan } from './plan.js';
-import { SqlError, unverified } from './sql-error.js';
+import { Cut, SqlError, unverified } from './sql-error.js';
 import { type Context, endsTransaction, plan, refuseSize } from './statement.js';
 import { masked, type StatementLog } from './statement-log.js';
 import { statements, type Token } from './token.js';
@@ -16,9 +16,6 @@ interface Portal {
   values: (string | null)[];
   outcome?: Outcome;
 }
-
-/** The connection is to be cut without a word, because a fault asked for it. */
-class Cut extends Error {}
 
 export interface SessionParts {
   id: number;

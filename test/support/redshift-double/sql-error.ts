@@ -14,6 +14,9 @@ export class SqlError extends Error {
   }
 }
 
+/** The connection is to be cut without a word: a fault asked for it, or the server behind has gone. */
+export class Cut extends Error {}
+
 /** The answer to everything nobody has confirmed on a real cluster; see README.md, "Three outcomes". */
 export function unverified(what: string): SqlError {
   return new SqlError('XX000', `UNVERIFIED: ${what}`);
