@@ -11,14 +11,16 @@ export interface Surroundings {
   kinds: readonly Kind[];
   warehouse: 'postgres' | 'redshift';
   store: 's3' | 'file';
+  /** What there is most of in this round: a line that is killed early lives to see few cuts. */
+  mostly: 'deaths' | 'cuts';
 }
 
 const WEIGHTS: Readonly<Record<Kind, number>> = {
   signal: 6,
   pause: 2,
   failpoint: 8,
-  cut: 14,
-  'cut all': 7,
+  cut: 6,
+  'cut all': 3,
   away: 1,
   's3 answer': 6,
   'sessions ended': 2,
@@ -36,13 +38,18 @@ export function faultsOfRun(random: Random, around: Surroundings): Fault[] {
     .filter((kind) => kind !== 'disk' || around.store === 'file')
     .map((kind) => [WEIGHTS[kind], kind] as const);
   const count = random.weighted([
+    [3, 0],
     [5, 1],
-    [4, 2],
-    [2, 3],
+    [2, 2],
   ] as const);
   const drawn = Array.from({ length: count }, () => draw(random, random.weighted(drawable), around));
-  // Most runs end in a death, whatever else happened to them.
-  if (around.kinds.includes('signal') && random.chance(0.75)) drawn.push(draw(random, 'signal', around));
+  const add = (share: number, kind: Kind): void => {
+    if (around.kinds.includes(kind) && random.chance(share)) drawn.push(draw(random, kind, around));
+  };
+  const deaths = around.mostly === 'deaths';
+  for (let times = deaths ? 1 : 4; times > 0; times -= 1) add(deaths ? 0.4 : 0.7, 'cut');
+  add(deaths ? 0.2 : 0.6, 'cut all');
+  add(deaths ? 0.85 : 0.1, 'signal');
   return drawn;
 }
 
@@ -62,7 +69,7 @@ function draw(random: Random, kind: Kind, around: Surroundings): Fault {
       return failpoint(random, around.store);
     case 'cut': {
       const server = anyServer(random);
-      const cuts = Array.from({ length: random.whole(1, 6) }, () => cut(random, server));
+      const cuts = Array.from({ length: random.whole(1, 8) }, () => cut(random, server));
       return { kind, server, cuts, stallMs: random.whole(100, 7_000) };
     }
     case 'cut all':
@@ -117,7 +124,7 @@ function cut(random: Random, server: ServerName): Cut {
   }
   const direction = random.chance(server === 'mysql' ? 0.75 : 0.5) ? 'down' : 'up';
   // Small numbers as often as large ones: the greeting matters as much as the rows.
-  const afterBytes = Math.ceil(10 ** (random.fraction() * (direction === 'up' ? 4 : 4.8)));
+  const afterBytes = Math.ceil(10 ** (random.fraction() * (direction === 'up' ? 3.7 : 4.4)));
   return { action, direction, afterBytes };
 }
 
@@ -139,8 +146,8 @@ function failpoint(random: Random, store: Surroundings['store']): Fault {
 
 function targets(random: Random): readonly Target[] {
   const how = random.weighted([
-    [3, 'one'],
-    [6, 'all'],
+    [2, 'one'],
+    [8, 'all'],
     [1, 'some'],
   ] as const);
   if (how === 'all') return STAGES;

@@ -32,8 +32,11 @@ export interface LineSettings {
   limitMs: number;
 }
 
-/** How long processes may live on after bash: clean-up takes at most 5 s, and `wm get` has nobody who waits for it. */
-const GRACE_MS = 10_000;
+/**
+ * How long processes may live on after bash. Clean-up takes at most 5 s, but nobody waits for a `wm get` whose shell was
+ * killed: on a machine with too much to do it takes its time to start, and only then finds that nobody reads it.
+ */
+const GRACE_MS = 60_000;
 
 export class LineRun {
   readonly #child: ChildProcess;

@@ -20,7 +20,7 @@ export function lineParts(plan: RoundPlan, { name, bucket, receipts }: Place, fa
   const idle = '--idle-timeout 5s';
   const patience = plan.patience === undefined ? '' : ` --retry-max-time ${plan.patience}`;
   const programs = [
-    `mysql-extract ${table} --since "$(wm get ${table} --format cursor${patience})" --batch-size ${plan.batchRows}${order} ${idle}${patience}`,
+    `mysql-extract ${table} --since "$(wm get ${table} --format cursor${patience})" --lag ${plan.lag} --batch-size ${plan.batchRows}${order} ${idle}${patience}`,
     `to-parquet --split-rows ${plan.splitRows}`,
     `s3-put s3://${bucket}/${name.schema}/incremental/ --part-size 5MiB ${idle}${patience}`,
     `wm advance ${table} --flush-interval 100ms --flush-files ${plan.flushFiles}${patience}`,

@@ -16,7 +16,7 @@ import { addCounts, noCounts, tableOf, total } from './tally.js';
 import { World } from './world.js';
 
 /** Runs with faults in a round. */
-const RUNS = 16;
+const RUNS = 24;
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const { env } = process;

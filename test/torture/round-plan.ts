@@ -18,6 +18,8 @@ export interface RoundPlan {
   flushFiles: number;
   /** Letters of a row: wide rows make objects of several parts. */
   letters: number;
+  /** How far a read stays behind the clock: the shorter, the more depends on the transactions that are seen. */
+  lag: string;
   /** How long the programs try again, as they read it; undefined leaves them their own patience. */
   patience: string | undefined;
   /** Whether the receipts are written down between s3-put and wm. */
@@ -31,6 +33,8 @@ export interface PlanLimits {
   /** Runs with faults in a round. */
   runs: number;
   kinds: readonly Kind[];
+  /** What most of the faults are; drawn for each round unless given. */
+  mostly?: 'deaths' | 'cuts';
 }
 
 const ANYWHERE = ['signal', 'pause', 'failpoint', 'cut', 'cut all', 'away', 's3 answer', 'sessions ended'] as const;
@@ -39,11 +43,14 @@ const ANYWHERE = ['signal', 'pause', 'failpoint', 'cut', 'cut all', 'away', 's3 
 export const SHARED: readonly Kind[] = [...ANYWHERE, 'double', 'column added', 'disk', 'second line'];
 export const EVERYTHING: readonly Kind[] = [...SHARED, 'restart'];
 
-export function roundPlan(seed: string, round: number, { runs, kinds }: PlanLimits): RoundPlan {
+export function roundPlan(seed: string, round: number, limits: PlanLimits): RoundPlan {
+  const { runs, kinds } = limits;
   const random = new Random(`${seed} round ${round}`);
   const warehouse = random.chance(0.35) ? 'redshift' : 'postgres';
   const store = random.chance(0.25) ? 'file' : 's3';
   const wide = random.chance(0.08);
+  const drawn = random.pick(['deaths', 'cuts'] as const);
+  const mostly = limits.mostly ?? drawn;
   return {
     seed,
     round,
@@ -55,9 +62,10 @@ export function roundPlan(seed: string, round: number, { runs, kinds }: PlanLimi
     splitRows: wide ? 5_000 : random.pick([50, 150, 600]),
     flushFiles: random.pick([1, 2, 1_000]),
     letters: wide ? 5_000 : random.pick([10, 100, 400]),
+    lag: random.pick(['2s', '300ms']),
     patience: random.pick([undefined, '4s']),
     tee: random.chance(0.5),
-    runs: Array.from({ length: runs }, () => faultsOfRun(random, { kinds, warehouse, store })),
+    runs: Array.from({ length: runs }, () => faultsOfRun(random, { kinds, warehouse, store, mostly })),
     sweepKilledMs: random.chance(0.3) ? random.whole(200, 1_500) : undefined,
   };
 }

@@ -80,7 +80,7 @@ export class Writer {
       [6, () => this.#insert(0, this.#random.whole(1, 30))],
       [6, () => this.#update(0)],
       [1, () => this.#delete()],
-      [2, () => this.#transaction()],
+      [3, () => this.#transaction()],
       [1, () => this.#behindLock()],
       [1, () => this.#behindRow()],
     ])();
