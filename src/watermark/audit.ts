@@ -17,13 +17,16 @@ export interface AuditOptions {
   objects: Objects | undefined;
   /** Reads every object and computes its checksum instead of believing the store's own. */
   read: boolean;
+  /** Told about each generation. */
+  onGeneration?: () => void;
 }
 
 /** Yields what is wrong, in the order of the chain; nothing when all is well. One generation in memory. */
-export async function* audit(chain: Chain, { objects, read }: AuditOptions): AsyncGenerator<Finding> {
+export async function* audit(chain: Chain, { objects, read, onGeneration }: AuditOptions): AsyncGenerator<Finding> {
   const ranges = (await chain.tail())?.link?.doc.state.pending ?? [];
   let before: { sha256: string; doc?: Generation; generation: number } | undefined;
   for await (const { generation, bytes } of chain.files()) {
+    onGeneration?.();
     const mark = sha256(bytes);
     let doc: Generation | undefined;
     try {

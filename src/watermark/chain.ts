@@ -81,7 +81,9 @@ export class Chain {
   async generation(number: number): Promise<Link> {
     const found = await this.find(number);
     if (found) return found;
-    throw new Failure('no-input', `${this.table} has no generation ${number} in ${this.store.url}`);
+    throw new Failure('no-input', `${this.table} has no generation ${number} in ${this.store.url}`, {
+      hint: `See \`wm history ${this.table}\`; what a force-reset moved away is in ${this.folder}/_aside/ there.`,
+    });
   }
 
   /** The same; undefined when there is no such one. */

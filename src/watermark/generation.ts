@@ -47,7 +47,7 @@ export interface Generation {
   state: State;
   /** The store's clock where it has one, else this machine's; for people, never for order. */
   written_at: string;
-  /** `program/version@host:pid`. */
+  /** `program/version@host`. */
   written_by: string;
 }
 

@@ -38,7 +38,7 @@ export async function planPack(chain: Chain, keep: number, beforeMs: number): Pr
   return plan;
 }
 
-/** Packs and removes; killed in between and run again, it goes on. Resolves to the pack's name. */
+/** Packs and removes; killed in between and run again, it goes on. Resolves to the pack's URL. */
 export async function pack(chain: Chain, plan: PackPlan, signal: AbortSignal): Promise<string> {
   const { store, folder } = chain;
   const lines: string[] = [];
@@ -56,7 +56,7 @@ export async function pack(chain: Chain, plan: PackPlan, signal: AbortSignal): P
     throw new Failure('conflict', `${chain.table} was force-reset meanwhile; nothing was pruned`);
   }
   for (let at = plan.first; at <= plan.last; at += 1) await store.remove(`${folder}/${generationName(at)}`, signal);
-  return name;
+  return `${store.url}${store.url.endsWith('/') ? '' : '/'}${name}`;
 }
 
 /** A pack of that name from an earlier attempt holds the same generations, or more: nothing is removed otherwise. */

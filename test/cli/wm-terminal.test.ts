@@ -1,6 +1,6 @@
 /** Every verb of `wm` on a terminal: lines for a person, and JSON when asked for it. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -59,6 +59,11 @@ const LINES: readonly (readonly [verb: string, line: string, sees: RegExp, again
 
 t.test('every verb is here', async (t) => {
   t.same(LINES.map(([verb]) => verb).sort(), Object.keys(set.verbs).sort());
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const section = readme.slice(readme.indexOf('## The watermark'), readme.indexOf('## What is proven'));
+  for (const verb of Object.keys(set.verbs)) t.match(section, new RegExp(`[\`]${verb}[\` ]`), `${verb} in README.md`);
+  for (const [verb, { usage }] of Object.entries(set.verbs))
+    t.match(await shown(`${verb} --help`), `Usage:\n  wm ${verb} ${usage}\n`);
 });
 
 for (const [verb, line, sees, again] of LINES) {

@@ -402,14 +402,39 @@ t.test(
   },
 );
 
-t.test('on S3 the same commands do the same', { timeout: 240_000 }, async (t) => {
+t.test('on S3 every command does the same', { timeout: 300_000 }, async (t) => {
   const s3 = await testS3();
   t.teardown(() => s3.stop());
-  const store = (await s3.store()).url;
-  const run = (words: string[], input?: string): Promise<Ended> => wm([...words, '--store', store], s3.env, input);
-  t.equal((await run(['advance', TABLE], linesOf(receiptsFrom(0, 2)))).code, 0);
-  t.match(json(await run(['get', TABLE])), { cursor: ['2'], generation: 1 });
-  t.match(lines(await run(['list'])), [{ table: TABLE, pending_files: 2 }]);
+  const [store, other] = [(await s3.store()).url, (await s3.store()).url];
+  const run = (words: string[], input?: string): Promise<Ended> =>
+    wm(words, { ...s3.env, TABLEPIPE_WM_STORE: store }, input);
+  const receipts = linesOf(await written(join(root, 's3')));
+  t.equal((await run(['advance', TABLE, '--flush-files', '2'], receipts)).code, 0);
+  const start = s3.proxy.requests.length;
+  t.match(json(await run(['get', TABLE])), { cursor: ['3'], generation: 2 });
+  t.equal((await run(['advance', TABLE], linesOf([]))).code, 0);
+  t.equal(s3.proxy.requests.length - start, 4, 'a run that finds nothing: two requests each for get and advance');
+  t.match(lines(await run(['list'])), [{ table: TABLE, pending_files: 3 }]);
+  t.match(lines(await run(['history', TABLE])), [{ generation: 2 }, { generation: 1 }]);
+  t.match(json(await run(['diff', TABLE, '1', '2'])), { changes: { cursor: { from: ['2'], to: ['3'] } } });
+  t.equal(lines(await run(['pending', TABLE])).length, 4);
+  t.match(json(await run(['verify', TABLE, '--read'])), { ok: true, generations: 2 });
+  t.match(json(await run(['loaded', TABLE, '--generation', '1'])), { generation: 3 });
+  t.match(json(await run(['set', TABLE, '--cursor', '["9"]'])), { generation: 4, from: ['3'] });
+  t.match(json(await run(['reset', TABLE])), { generation: 5, from: ['9'] });
+  t.match(json(await run(['restore', TABLE, '--generation', '2'])), { generation: 6, to: ['3'] });
+  t.match(json(await run(['get', TABLE])), { pending_files: 1, redshift_rows_loaded: 20 });
+  const exported = (await run(['export', TABLE])).stdout;
+  t.match(json(await run(['import', TABLE, '--store', other], exported)), { generation: 6, created: 6 });
+  t.equal((await run(['export', TABLE, '--store', other])).stdout, exported);
+  t.match(json(await run(['prune', TABLE, '--keep', '1'])), { noop: true }, 'too young');
+  t.match(json(await run(['force-reset', TABLE])), { generation: 7, moved: 6 });
+  const from = `file://${join(root, 's3')}/`;
+  t.match(json(await run(['rebuild', TABLE, '--from', from])), { generation: 8, files: 3, to: ['3'] });
+  const lease = json(await run(['lock', TABLE, '--ttl', '1h']));
+  t.match(await run(['run', TABLE, '--', 'true']), { code: 80 });
+  t.match(json(await run(['unlock', TABLE, '--token', String(lease.token)])), { released: true });
+  t.match(await run(['run', TABLE, '--', 'echo', 'in']), { code: 0, stdout: 'in\n' });
   t.match(json(await run(['probe'])), { ok: true });
-  t.equal((await wm(['get', TABLE, '--store', 's3://no-such-bucket/x/'], s3.env)).code, 78);
+  t.equal((await run(['get', TABLE, '--store', 's3://no-such-bucket/x/'])).code, 78);
 });

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { pack } from 'tar-stream';
 import type { EndRecord, Position } from '../../src/end-record.js';
-import { parquetFile } from '../watermark/parquet-file.js';
+import { parquetFile, provenanceOf } from '../watermark/parquet-file.js';
 
 export interface TestMember {
   name: string;
@@ -48,22 +48,12 @@ export async function tarOf(
 ): Promise<Buffer> {
   const tar = pack();
   for (const { name, bytes, rows, from, to } of members) {
-    const provenance = {
-      v: 1,
-      table,
-      read: 'incremental',
-      primary_key: ['id'],
-      cursor_columns: ['id'],
-      from,
-      to,
-      rows,
-    };
     const pax = {
       'TABLEPIPE.rows': String(rows),
       'TABLEPIPE.from': JSON.stringify(from),
       'TABLEPIPE.to': JSON.stringify(to),
       'TABLEPIPE.schema_id': 's1',
-      'TABLEPIPE.provenance': JSON.stringify({ ...provenance, schema_id: 's1', columns: { id: 'int(11)' } }),
+      'TABLEPIPE.provenance': JSON.stringify(provenanceOf(table, from, to, rows)),
     };
     tar.entry({ name, pax, mtime: new Date(0) }, Buffer.from(bytes));
   }

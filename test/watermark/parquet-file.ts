@@ -4,15 +4,9 @@ import { Compression, Table, WriterPropertiesBuilder, writeParquet } from 'parqu
 import type { Position } from '../../src/end-record.js';
 import { type FileProvenance, PROVENANCE_KEY } from '../../src/provenance.js';
 
-/** `rows` integers, said to be the rows after `from` up to `to`. The JSON is padded, as our writer pads it. */
-export function parquetFile(
-  table: string,
-  from: Position | null,
-  to: Position,
-  rows: number,
-  more: Partial<FileProvenance> = {},
-): Uint8Array {
-  const provenance: FileProvenance = {
+/** What a file says of itself that holds the rows after `from` up to `to`. */
+export function provenanceOf(table: string, from: Position | null, to: Position, rows: number): FileProvenance {
+  return {
     v: 1,
     table,
     read: 'incremental',
@@ -23,8 +17,18 @@ export function parquetFile(
     rows,
     schema_id: 's1',
     columns: { id: 'int(11)' },
-    ...more,
   };
+}
+
+/** `rows` integers, said to be the rows after `from` up to `to`. The JSON is padded, as our writer pads it. */
+export function parquetFile(
+  table: string,
+  from: Position | null,
+  to: Position,
+  rows: number,
+  more: Partial<FileProvenance> = {},
+): Uint8Array {
+  const provenance = { ...provenanceOf(table, from, to, rows), ...more };
   const arrow = new ArrowTable({
     id: vectorFromArray(
       Array.from({ length: rows }, (_, n) => n),

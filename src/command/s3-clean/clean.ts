@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 
 const command: Command = {
   summary: 'remove old objects; says what it would do unless --delete',
-  usage: 'clean URL/ --older-than TIME [--orphans] [--uploads] [--loaded] [flags]',
+  usage: 'URL/ --older-than TIME [--orphans] [--uploads] [--loaded] [flags]',
   examples: [
     's3-clean clean s3://lake/incremental/ --orphans --uploads --older-than 7d',
     's3-clean clean s3://lake/incremental/ --loaded --older-than 30d --delete --yes',

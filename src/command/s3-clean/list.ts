@@ -9,7 +9,7 @@ const HEAD = ['state', 'bytes', 'rows', 'age', 'table', 'url'];
 
 const command: Command = {
   summary: 'list objects: bytes, rows, age, and stored, loaded, orphan, foreign or unfinished upload',
-  usage: 'list URL/ [flags]',
+  usage: 'URL/ [flags]',
   examples: [
     's3-clean list s3://lake/incremental/',
     's3-clean list s3://lake/incremental/ --json | jq -r .state | sort | uniq -c',

@@ -14,7 +14,7 @@ const GRACE_MS = 4_000;
 
 const command: Command = {
   summary: 'commit the receipts on stdin and pass them on',
-  usage: 'advance TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: [
     '… | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
   ],

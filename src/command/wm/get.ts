@@ -14,7 +14,7 @@ const FORMATS = ['cursor', 'backfill', 'value', 'json', 'env', 'text'] as const;
 
 const command: Command = {
   summary: 'print the watermark of a table',
-  usage: 'get TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ['wm get shop.orders', 'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)"'],
   flags: [
     ...WM_FLAGS,

@@ -25,7 +25,7 @@ const HEAD = [
 
 export const history: Command = {
   summary: 'list the generations of a table, newest first',
-  usage: 'history TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ['wm history shop.orders', 'wm history shop.orders --limit 1000 --json'],
   flags: [...WM_FLAGS, { name: 'limit', value: 'N', default: '50', help: 'most generations listed' }],
   async run(invocation) {
@@ -33,11 +33,12 @@ export const history: Command = {
     const limit = parseCount(invocation.flags.text('limit') ?? '50', '--limit');
     const chain = openTableChain(await openStore(invocation), table, invocation);
     const newest = (await chain.tail())?.generation ?? 0;
+    if (newest === 0) invocation.words.note(`${table} has no chain in ${chain.store.url}`);
     const rows: string[][] = [];
     for (let at = newest; at >= Math.max(1, newest - limit + 1); at -= 1) {
       const record = await event(chain, at);
       if (!record) break;
-      if (readable(invocation)) rows.push(Object.values(record).map(cell));
+      if (readable(invocation)) rows.push(HEAD.map((name) => cell(record[name])));
       else await writeStdout(`${JSON.stringify(record)}\n`);
     }
     if (readable(invocation)) await writeStdout(`${aligned(HEAD, rows).join('\n')}\n`);
@@ -54,13 +55,13 @@ async function event(chain: Chain, generation: number): Promise<Record<string, u
     return { generation, kind, written_at, run_id, files, rows, from, to, about, reason, written_by };
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== 'data') throw error;
-    return { generation, kind: 'unreadable', error: error.message };
+    return { generation, kind: 'unreadable', reason: error.message };
   }
 }
 
 export const diff: Command = {
   summary: 'show what changed between two generations',
-  usage: 'diff TABLE A B [flags]',
+  usage: 'TABLE A B [flags]',
   examples: ['wm diff shop.orders 41 42'],
   flags: WM_FLAGS,
   async run(invocation) {
@@ -74,10 +75,12 @@ export const diff: Command = {
     const names = Object.keys(right).filter((name) => JSON.stringify(left[name]) !== JSON.stringify(right[name]));
     const changes = Object.fromEntries(names.map((name) => [name, { from: left[name], to: right[name] }]));
     await printRecord(invocation, { table, from: a, to: b, changes }, () =>
-      aligned(
-        ['field', String(a), String(b)],
-        names.map((name) => [name, cell(left[name]), cell(right[name])]),
-      ),
+      names.length === 0
+        ? [`${table}: no difference`]
+        : aligned(
+            ['field', String(a), String(b)],
+            names.map((name) => [name, cell(left[name]), cell(right[name])]),
+          ),
     );
   },
 };

@@ -14,24 +14,27 @@ const AT_ONCE = 8;
 
 const command: Command = {
   summary: 'list tables with their lag, pending files and last run',
-  usage: 'list [GLOB ...] [flags]',
+  usage: '[GLOB ...] [flags]',
   examples: ['wm list', "wm list 'shop.*' --json"],
   flags: WM_FLAGS,
   async run(invocation) {
     const store = await openStore(invocation);
     const folders = await store.folders(invocation.signal);
     const rows: string[][] = [];
+    let tables = 0;
     let unreadable: unknown;
     for (let at = 0; at < folders.length; at += AT_ONCE) {
       const found = await Promise.all(folders.slice(at, at + AT_ONCE).map((folder) => look(store, folder, invocation)));
       for (const one of found) {
         if (!one || !wanted(one.record.table, invocation.operands)) continue;
         unreadable ??= one.trouble;
+        tables += 1;
         if (readable(invocation)) rows.push(Object.values(one.record).map(cell));
         else await writeStdout(`${JSON.stringify(one.record)}\n`);
       }
     }
-    if (readable(invocation)) await writeStdout(`${aligned(HEAD, rows).join('\n')}\n`);
+    if (tables === 0) invocation.words.note(`${store.url} holds no ${folders.length > 0 ? 'such table' : 'table'}`);
+    else if (readable(invocation)) await writeStdout(`${aligned(HEAD, rows).join('\n')}\n`);
     if (unreadable) throw unreadable as Error;
   },
 };

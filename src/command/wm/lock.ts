@@ -15,7 +15,7 @@ const WAIT = { name: 'wait', value: 'TIME', default: '0', help: 'how long to wai
 
 export const lock: Command = {
   summary: 'take the lease on a table',
-  usage: 'lock TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ['token=$(wm lock shop.orders --ttl 2h --json | jq -r .token)', 'wm unlock shop.orders --token "$token"'],
   flags: [...WM_FLAGS, TTL, WAIT],
   async run(invocation) {
@@ -32,7 +32,7 @@ export const lock: Command = {
 
 export const unlock: Command = {
   summary: 'give the lease on a table back',
-  usage: 'unlock TABLE (--token TOKEN | --force) [flags]',
+  usage: 'TABLE (--token TOKEN | --force) [flags]',
   examples: ['wm unlock shop.orders --token "$token"', 'wm unlock shop.orders --force'],
   flags: [
     ...WM_FLAGS,
@@ -55,7 +55,9 @@ export const unlock: Command = {
     const lease = await leases.newest();
     const free = !leases.isHeld(lease);
     if (!free && lease.token !== token) {
-      throw new Failure('conflict', `${table} is locked by ${lease.owner}, with another token`);
+      throw new Failure('conflict', `${table} is locked by ${lease.owner}, with another token`, {
+        hint: 'To end it all the same: --force.',
+      });
     }
     if (!free && !(await leases.release(lease)))
       throw new Failure('conflict', `the lease on ${table} changed hands meanwhile`);
@@ -67,7 +69,7 @@ export const unlock: Command = {
 
 export const runLocked: Command = {
   summary: 'run a command while holding the lease on a table',
-  usage: 'run TABLE [flags] -- COMMAND [ARGUMENT ...]',
+  usage: 'TABLE [flags] -- COMMAND [ARGUMENT ...]',
   examples: ['wm run shop.orders -- examples/one-table.sh shop.orders', "wm run shop.orders --wait 1h -- sh -c '…'"],
   flags: [...WM_FLAGS, TTL, WAIT],
   async run(invocation) {

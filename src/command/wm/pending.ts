@@ -9,7 +9,7 @@ import { WM_FLAGS, aligned, cell, oneTable, printRecord, readable } from './outp
 
 export const pending: Command = {
   summary: 'list receipts that are stored and not loaded',
-  usage: 'pending TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ['wm pending shop.orders', 'wm pending shop.orders --json | rs-copy analytics.orders'],
   flags: WM_FLAGS,
   async run(invocation) {
@@ -37,7 +37,7 @@ export const pending: Command = {
 
 export const loaded: Command = {
   summary: 'record that generations are in the warehouse (rs-copy does this itself)',
-  usage: 'loaded TABLE --generation N [flags]',
+  usage: 'TABLE --generation N [flags]',
   examples: ['wm loaded shop.orders --generation 42'],
   flags: [...WM_FLAGS, { name: 'generation', value: 'N', help: 'the newest generation that is loaded' }],
   async run(invocation) {

@@ -7,7 +7,7 @@ import { WM_FLAGS, aligned, printRecord } from './output.js';
 
 const command: Command = {
   summary: 'try whether a store can hold watermarks',
-  usage: 'probe [flags]',
+  usage: '[flags]',
   examples: ['wm probe --store s3://lake/watermarks/'],
   flags: WM_FLAGS,
   async run(invocation: Invocation) {

@@ -15,7 +15,7 @@ import { WM_FLAGS, cell, oneTable, printRecord, readable } from './output.js';
 
 export const verify: Command = {
   summary: 'check the chain of a table and the objects it names',
-  usage: 'verify TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ['wm verify shop.orders', 'wm verify shop.orders --read'],
   flags: [
     ...WM_FLAGS,
@@ -29,15 +29,16 @@ export const verify: Command = {
     const newest = await chain.tail();
     if (!newest) throw new Failure('no-input', `${table} has no chain in ${chain.store.url}`);
     const objects = flags.on('chain-only') ? undefined : new StoredObjects(objectAccess(invocation));
-    const counts = { errors: 0, gone: 0 };
-    for await (const finding of audit(chain, { objects, read: flags.on('read') })) {
+    const counts = { generations: 0, errors: 0, gone: 0 };
+    const onGeneration = (): void => void (counts.generations += 1);
+    for await (const finding of audit(chain, { objects, read: flags.on('read'), onGeneration })) {
       counts[finding.level === 'error' ? 'errors' : 'gone'] += 1;
       const { generation, url = '', message } = finding;
       const words = `${finding.level}: generation ${generation} ${url} ${message}`.replaceAll('  ', ' ');
       await writeStdout(readable(invocation) ? `${words}\n` : `${JSON.stringify({ table, ...finding })}\n`);
     }
     await printRecord(invocation, { table, generation: newest.generation, ok: counts.errors === 0, ...counts }, () => [
-      `${table}: ${newest.generation} generations, ${counts.errors} errors, ${counts.gone} loaded objects gone`,
+      `${table}: ${counts.generations} generations, ${counts.errors} errors, ${counts.gone} loaded objects gone`,
     ]);
     if (counts.errors > 0) {
       throw new Failure('data', `${table}: ${counts.errors} errors in the chain`, {
@@ -49,7 +50,7 @@ export const verify: Command = {
 
 export const rebuilt: Command = {
   summary: 'make a lost chain again from the metadata in the objects',
-  usage: 'rebuild TABLE --from URL/ [flags]',
+  usage: 'TABLE --from URL/ [flags]',
   examples: ['wm rebuild shop.orders --from s3://lake/incremental/shop.orders/ -n'],
   flags: [
     ...WM_FLAGS,
@@ -84,7 +85,7 @@ export const rebuilt: Command = {
 
 export const prune: Command = {
   summary: 'pack old generations into one file; says what it would do unless --delete',
-  usage: 'prune TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ['wm prune shop.orders', 'wm prune shop.orders --keep 1000 --older-than 30d --delete'],
   flags: [
     ...WM_FLAGS,

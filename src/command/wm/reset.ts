@@ -8,7 +8,7 @@ import { REASON_FLAG, WM_FLAGS, cell, handOf, oneTable, printRecord } from './ou
 
 export const resetCommand: Command = {
   summary: 'start over from the beginning; the history stays',
-  usage: 'reset TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ["wm reset shop.orders --reason 'the target was dropped'", 'wm restore shop.orders --generation 41'],
   flags: [...WM_FLAGS, REASON_FLAG],
   async run(invocation) {
@@ -25,7 +25,7 @@ export const resetCommand: Command = {
 
 export const forceResetCommand: Command = {
   summary: 'start over even when the chain cannot be read; moves it aside',
-  usage: 'force-reset TABLE [flags]',
+  usage: 'TABLE [flags]',
   examples: ["wm force-reset shop.orders --reason 'generation 42 is damaged'"],
   flags: [...WM_FLAGS, REASON_FLAG],
   async run(invocation) {
@@ -40,7 +40,7 @@ export const forceResetCommand: Command = {
 
 export const restoreCommand: Command = {
   summary: 'bring an earlier state back',
-  usage: 'restore TABLE --generation N [flags]',
+  usage: 'TABLE --generation N [flags]',
   examples: ['wm restore shop.orders --generation 41'],
   flags: [...WM_FLAGS, REASON_FLAG, { name: 'generation', value: 'N', help: 'the generation whose state comes back' }],
   async run(invocation) {

@@ -9,7 +9,7 @@ import { REASON_FLAG, WM_FLAGS, cell, handOf, oneTable, printRecord } from './ou
 
 const command: Command = {
   summary: 'move the cursor of a table',
-  usage: "set TABLE (--timestamp 'YYYY-MM-DD HH:MM:SS' | --cursor JSON) [flags]",
+  usage: "TABLE (--timestamp 'YYYY-MM-DD HH:MM:SS' | --cursor JSON) [flags]",
   examples: [
     "wm set shop.orders --timestamp '2024-01-01 00:00:00' --reason 'start of the archive'",
     'wm set shop.orders --cursor \'["2024-01-01 00:00:00.000000","42"]\' --force-rewind',

@@ -12,7 +12,7 @@ import { WM_FLAGS, cell, oneTable, printRecord } from './output.js';
 
 export const exported: Command = {
   summary: 'print the whole chain of a table as lines',
-  usage: 'export TABLE [flags] > FILE',
+  usage: 'TABLE [flags] > FILE',
   examples: ['wm export shop.orders > shop.orders.ndjson'],
   flags: WM_FLAGS,
   async run(invocation) {
@@ -25,7 +25,7 @@ export const exported: Command = {
 
 export const imported: Command = {
   summary: 'bring back what `wm export` printed, or take over an old watermark file',
-  usage: 'import TABLE [FILE] [flags]',
+  usage: 'TABLE [FILE] [flags]',
   examples: ['wm import shop.orders shop.orders.ndjson', 'wm import shop.orders < old-watermark.json'],
   flags: WM_FLAGS,
   async run(invocation) {
