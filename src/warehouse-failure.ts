@@ -82,8 +82,16 @@ export function warehouseFailure(error: unknown, doing: string, showValues = fal
   if (state !== undefined) return fromServer(error as ServerError, state, doing, showValues);
   const code = systemCode(error);
   if (code?.startsWith('ERR_TLS') || /certificate|self.signed|altname/i.test(`${code} ${(error as Error)?.message}`)) {
-    const hint = 'Name the authority with sslrootcert=FILE, or see sslmode.';
+    const hint =
+      code === 'ERR_TLS_CERT_ALTNAME_INVALID'
+        ? 'Connect by a name that the certificate has.'
+        : 'Name the authority that signed it with sslrootcert=FILE.';
     return new Failure('denied', `${doing}: the server's certificate is not trusted`, { cause: error, hint });
+  }
+  if (/client password must be a string/.test(String((error as Error | undefined)?.message))) {
+    return new Failure('denied', `${doing}: the server wants a password, and there is none`, {
+      hint: 'Put it into ~/.pgpass (mode 0600), PGPASSWORD or TABLEPIPE_WAREHOUSE_URL.',
+    });
   }
   if (code === 'ECONNREFUSED' || code === 'ENOTFOUND') {
     const hint = 'Check host and port in TABLEPIPE_WAREHOUSE_URL or PGHOST, and that the server runs.';
@@ -106,8 +114,11 @@ function fromServer(error: ServerError, state: string, doing: string, showValues
   const detail = showValues ? [error.detail, error.where].filter(Boolean).join('; ') : '';
   const where = place.length > 0 ? ` (${place.join(', ')})` : '';
   const hidden = !showValues && meaning.says !== undefined ? 'Add --show-values to see the value.' : '';
-  const hint = [meaning.hint, hidden].filter(Boolean).join(' ');
-  return new Failure(meaning.kind, `${doing}: ${says}${where}${detail ? `: ${detail}` : ''} [SQLSTATE ${state}]`, {
+  const unencrypted = state === '28000' && error.message.endsWith('no encryption');
+  const hint = [unencrypted ? 'The server wants TLS: use sslmode=require or better.' : meaning.hint, hidden]
+    .filter(Boolean)
+    .join(' ');
+  return new Failure(meaning.kind, `${doing}: ${says}${where}${detail ? `: ${detail}` : ''}`, {
     ...(hint ? { hint } : {}),
     cause: new ServerState(state),
   });

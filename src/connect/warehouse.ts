@@ -83,19 +83,22 @@ export function warehouseSettings(url: string | undefined, env: Env, typed = fal
 
 type Given = Record<string, string>;
 
+/** Stands for the host in a URL without one, as `postgres:///analytics` or `postgres://?service=etl`. */
+const NO_HOST = 'nowhere.invalid';
+
 function parseUrl(text: string): { dialect: Dialect; given: Given } {
   const match = /^(postgres|postgresql|redshift):\/\//.exec(text);
   let url: URL;
   try {
-    // `postgres:` is no special scheme for URL, so the rest is parsed under one that is.
-    url = new URL(text.replace(/^[a-z]+:/, 'http:'));
+    // `postgres:` is no special scheme for URL, so the rest is parsed under one that is, and that one wants a host.
+    url = new URL(text.replace(/^[a-z]+:\/\/([^/?#]*@)?(?=[/?#]|$)/, `$&${NO_HOST}`).replace(/^[a-z]+:/, 'http:'));
   } catch {
     throw notUrl();
   }
   if (!match) throw notUrl();
   const dialect = match[1] === 'redshift' ? 'redshift' : 'postgres';
   const given: Given = {};
-  if (url.hostname) given.host = decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1');
+  if (url.hostname !== NO_HOST) given.host = decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1');
   if (url.port) given.port = url.port;
   else if (/^[a-z]+:\/\/[^/?#]*:80(?:[/?#]|$)/.test(text)) given.port = '80';
   if (url.username) given.user = decodeURIComponent(url.username);
@@ -189,7 +192,8 @@ export async function connectWarehouse(settings: WarehouseSettings, agent: strin
 
 async function open(settings: WarehouseSettings, ssl: ConnectionOptions | false, agent: string): Promise<Client> {
   const { default: pg } = await import('pg');
-  const { host, port, user, database, password, extra } = settings;
+  const { host, port, user, database, extra } = settings;
+  const password = settings.password ?? (await passwordOfFile(settings));
   const client = new pg.Client({
     host,
     port,
@@ -210,7 +214,13 @@ async function open(settings: WarehouseSettings, ssl: ConnectionOptions | false,
   return client;
 }
 
-function tlsOptions({ tls, host, extra }: WarehouseSettings): ConnectionOptions | false {
+/** From the password file, which libpq leaves alone when others may read it; the library says so on stderr. */
+async function passwordOfFile({ host, port, user, database }: WarehouseSettings): Promise<string | undefined> {
+  const { default: pgpass } = await import('pgpass');
+  return new Promise((resolve) => pgpass({ host, port, user, database }, resolve));
+}
+
+function tlsOptions({ tls, extra }: WarehouseSettings): ConnectionOptions | false {
   if (tls === 'disable') return false;
   const root = rootCertificate(extra.sslrootcert);
   const verifying = tls === 'verify-ca' || tls === 'verify-full' || (tls === 'require' && root !== undefined);
@@ -220,7 +230,7 @@ function tlsOptions({ tls, host, extra }: WarehouseSettings): ConnectionOptions 
     ...(extra.sslcert === undefined ? {} : { cert: readText(extra.sslcert) }),
     ...(extra.sslkey === undefined ? {} : { key: readText(extra.sslkey) }),
     rejectUnauthorized: verifying,
-    ...(nameless ? { checkServerIdentity: () => undefined } : { servername: host }),
+    ...(nameless ? { checkServerIdentity: () => undefined } : {}),
   };
 }
 
