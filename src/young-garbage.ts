@@ -15,18 +15,21 @@ function collector(): Collect {
   return runInNewContext('gc') as Collect;
 }
 
-/** Counts bytes that went through buffers and collects the young ones every so often. */
+/** Counts bytes that went through buffers and collects the young ones every so often, or those that were kept a while. */
 export class PassingBytes {
   private sinceLast = 0;
 
   /** @param everyBytes how much garbage may gather */
-  constructor(private readonly everyBytes = 8 << 20) {}
+  constructor(
+    private readonly everyBytes = 8 << 20,
+    private readonly type: 'minor' | 'major' = 'minor',
+  ) {}
 
   passed(bytes: number): void {
     this.sinceLast += bytes;
     if (this.sinceLast < this.everyBytes) return;
     this.sinceLast = 0;
     collect ??= collector();
-    collect({ type: 'minor' });
+    collect({ type: this.type });
   }
 }

@@ -5,8 +5,10 @@
 import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow';
 import { Failure } from '../errors.js';
 import { type FileProvenance, PROVENANCE_KEY, parseProvenance } from '../provenance.js';
+import { asError, decodedRows } from './parquet-decode.js';
 import { type Footer, MAGIC, type RowGroup, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
 import { parquetWasm } from './row-group-encoder.js';
+import { windowedBatches } from './row-windows.js';
 
 /** What is read: an object in a store, a file, or a spooled stream. */
 export interface ByteRanges {
@@ -23,9 +25,12 @@ const TAIL_GUESS_BYTES = 64 << 10;
 /** Rows and bytes decoded at once; a row group may hold many times as much. */
 const WINDOW_ROWS = 65_536;
 const WINDOW_BYTES = 16 << 20;
+/** The same where the pages are put together first, and are there several times over for a moment. */
+const PAGED_BYTES = 1 << 20;
 
-/** Rows of one batch. */
-const BATCH_ROWS = 8_192;
+/** A larger row group is never held as a whole; of one above the second bound the first few rows are had without it. */
+const WHOLE_GROUP_BYTES = 24 << 20;
+const FEW_BYTES = 1 << 20;
 
 export interface OpenedParquet {
   ranges: ByteRanges;
@@ -58,63 +63,37 @@ export async function openParquet(ranges: ByteRanges): Promise<OpenedParquet> {
 }
 
 /**
- * The rows in order, at most `limit` of them. Memory: one encoded row group, and twice 16 MiB or 65,536 rows of it
- * decoded. Throws 65 when a row group holds other rows than the footer says.
+ * The rows in order, at most `limit` of them. Memory: one encoded row group of at most 24 MiB, or the pages of one
+ * window of a larger one, and twice 16 MiB or 65,536 rows decoded. Throws 65 when a row group holds other rows than
+ * the footer says.
  */
 export async function* parquetBatches(
-  { ranges, footer }: OpenedParquet,
+  file: OpenedParquet,
   limit = Number.POSITIVE_INFINITY,
 ): AsyncGenerator<RecordBatch> {
   let left = limit;
-  for (const group of footer.rowGroups) {
+  for (const group of file.footer.rowGroups) {
     if (left <= 0) return;
     const rows = Math.min(group.rows, left);
-    if (rows > 0) yield* groupBatches(ranges, footer, group, rows);
+    if (rows > 0) yield* groupBatches(file, group, rows);
     left -= rows;
   }
 }
 
-async function* groupBatches(
-  ranges: ByteRanges,
-  footer: Footer,
-  group: RowGroup,
-  rows: number,
-): AsyncGenerator<RecordBatch> {
+async function* groupBatches(file: OpenedParquet, group: RowGroup, rows: number): AsyncGenerator<RecordBatch> {
+  const { ranges, footer } = file;
   const { start, end } = group.span;
+  const few = end - start > FEW_BYTES && rows <= group.rows / 8;
+  const windowed = few || end - start > WHOLE_GROUP_BYTES;
+  const bytesPerRow = Math.max(1, group.uncompressedBytes / group.rows);
+  const window = Math.ceil(Math.min(WINDOW_ROWS, (windowed ? PAGED_BYTES : WINDOW_BYTES) / bytesPerRow));
+  if (windowed) return yield* windowedBatches(file, group, rows, window);
   const alone = footer.with([group.moved(MAGIC.length - start, 0)], new Map(footer.keyValues));
-  const file = Buffer.concat([MAGIC, await ranges.read(start, end), alone.bytes()]);
-  const window = Math.ceil(Math.min(WINDOW_ROWS, WINDOW_BYTES / Math.max(1, group.uncompressedBytes / group.rows)));
+  const bytes = Buffer.concat([MAGIC, await ranges.read(start, end), alone.bytes()]);
   for (let offset = 0; offset < rows; offset += window) {
-    yield* decoded(ranges.url, file, offset, Math.min(window, rows - offset));
+    yield* decodedRows(ranges.url, bytes, offset, Math.min(window, rows - offset));
   }
 }
-
-function* decoded(url: string, file: Uint8Array, offset: number, limit: number): Generator<RecordBatch> {
-  const table = readWindow(url, file, offset, limit);
-  let rows = 0;
-  try {
-    for (let index = 0; index < table.numBatches; index += 1) {
-      const bytes = table.recordBatch(index)?.intoIPCStream();
-      for (const batch of bytes ? RecordBatchReader.from(bytes) : []) {
-        rows += batch.numRows;
-        yield batch as RecordBatch;
-      }
-    }
-  } finally {
-    table.free();
-  }
-  if (rows !== limit) throw new Failure('data', `${url}: ${rows} rows were decoded where its footer counts ${limit}`);
-}
-
-function readWindow(url: string, file: Uint8Array, offset: number, limit: number): WasmTable {
-  try {
-    return parquetWasm().readParquet(file, { offset, limit, batchSize: BATCH_ROWS });
-  } catch (error) {
-    throw new Failure('data', `${url}: a row group cannot be decoded`, { cause: asError(error) });
-  }
-}
-
-type WasmTable = ReturnType<ReturnType<typeof parquetWasm>['readParquet']>;
 
 /** The Arrow schema, as the decoder will give it, from a file of this footer and no rows. */
 function schemaOfFooter(url: string, footer: Footer): Schema {
@@ -137,8 +116,4 @@ function named<T>(url: string, work: () => T): T {
     const { kind, message, hint, cause } = error;
     throw new Failure(kind, `${url}: ${message}`, { ...(hint === undefined ? {} : { hint }), cause });
   }
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

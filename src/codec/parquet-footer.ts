@@ -12,8 +12,16 @@ export const MAGIC = Buffer.from('PAR1', 'latin1');
 export const TAIL_BYTES = 8;
 
 /** Field ids of parquet.thrift. */
-const FILE = { version: 1, schema: 2, rows: 3, rowGroups: 4, keyValues: 5, createdBy: 6 } as const;
-const GROUP = { columns: 1, totalBytes: 2, rows: 3, fileOffset: 5, compressedBytes: 6, ordinal: 7 } as const;
+const FILE = { version: 1, schema: 2, rows: 3, rowGroups: 4, keyValues: 5, createdBy: 6, columnOrders: 7 } as const;
+const GROUP = {
+  columns: 1,
+  totalBytes: 2,
+  rows: 3,
+  sorting: 4,
+  fileOffset: 5,
+  compressedBytes: 6,
+  ordinal: 7,
+} as const;
 const CHUNK = { fileOffset: 2, meta: 3, offsetIndex: 4, columnIndexLength: 7 } as const;
 const COLUMN = {
   type: 1,
@@ -25,9 +33,12 @@ const COLUMN = {
   dataPage: 9,
   indexPage: 10,
   dictionaryPage: 11,
+  statistics: 12,
   bloomOffset: 14,
   bloomLength: 15,
 } as const;
+const ELEMENT = { repetition: 3, children: 5 } as const;
+const REPEATED = 2;
 
 export interface ColumnPart {
   /** Column path, joined by dots. */
@@ -90,6 +101,31 @@ export class RowGroup {
     return new RowGroup(fields.set(GROUP.columns, structs(chunks)));
   }
 
+  /** The row group with `count` of its column chunks from the `first` on. */
+  only(first: number, count: number): RowGroup {
+    const fields: Struct = new Map(this.fields);
+    fields.delete(GROUP.sorting);
+    const chunks = list(fields, GROUP.columns)
+      .slice(first, first + count)
+      .map(structOf);
+    return new RowGroup(fields.set(GROUP.columns, structs(chunks)));
+  }
+
+  /** A row group of one column chunk as one of `rows` rows that is the first thing in a file: these pages of it. */
+  repaged(dictionaryBytes: number, bytes: number, rows: number): RowGroup {
+    const fields: Struct = new Map(this.fields);
+    for (const field of [GROUP.fileOffset, GROUP.compressedBytes, GROUP.ordinal]) fields.delete(field);
+    const chunk: Struct = movedChunk(structOf(list(fields, GROUP.columns)[0] as Value), 0);
+    const meta: Struct = new Map(this.metas()[0]);
+    for (const field of [COLUMN.indexPage, COLUMN.dictionaryPage, COLUMN.statistics]) meta.delete(field);
+    for (const field of [COLUMN.bloomOffset, COLUMN.bloomLength]) meta.delete(field);
+    if (dictionaryBytes > 0) meta.set(COLUMN.dictionaryPage, i64(MAGIC.length));
+    meta.set(COLUMN.dataPage, i64(MAGIC.length + dictionaryBytes));
+    meta.set(COLUMN.compressed, i64(bytes)).set(COLUMN.values, i64(rows));
+    chunk.set(CHUNK.fileOffset, i64(MAGIC.length)).set(CHUNK.meta, { type: TYPE.struct, value: meta });
+    return new RowGroup(fields.set(GROUP.columns, structs([chunk])).set(GROUP.rows, i64(rows)));
+  }
+
   private metas(): Struct[] {
     return list(this.fields, GROUP.columns).map((chunk) => {
       const meta = structOf(chunk).get(CHUNK.meta);
@@ -117,6 +153,15 @@ function movedChunk(chunk: Struct, by: number): Struct {
 function shift(fields: Struct, field: number, by: number): void {
   const value = fields.get(field);
   if (value?.type === TYPE.i64 && value.value !== 0n) fields.set(field, i64(value.value + BigInt(by)));
+}
+
+export interface TopColumn {
+  /** SchemaElements, the column's own first. */
+  elements: Struct[];
+  /** Number of its first column chunk in every row group, and how many it has. */
+  leaf: number;
+  leaves: number;
+  flat: boolean;
 }
 
 export class Footer {
@@ -147,6 +192,38 @@ export class Footer {
   get keyValues(): Map<string, string> {
     const pairs = this.fields.has(FILE.keyValues) ? list(this.fields, FILE.keyValues).map(structOf) : [];
     return new Map(pairs.map((pair) => [textAt(pair, 1), textAt(pair, 2)]));
+  }
+
+  /** The columns as a row has them, each with its leaves; a flat one has a single leaf and one value a row. */
+  get columns(): TopColumn[] {
+    const { schema } = this;
+    const found: TopColumn[] = [];
+    for (let at = 1, leaf = 0; at < schema.length; ) {
+      const elements: Struct[] = [];
+      let leaves = 0;
+      for (let open = 1; open > 0; at += 1) {
+        const element = schema[at];
+        if (!element) throw new Failure('data', 'the schema in the Parquet footer is cut');
+        const children = element.has(ELEMENT.children) ? integer(element, ELEMENT.children) : 0;
+        open += children - 1;
+        if (children === 0) leaves += 1;
+        elements.push(element);
+      }
+      const [top] = elements as [Struct];
+      const repeated = top.has(ELEMENT.repetition) && integer(top, ELEMENT.repetition) === REPEATED;
+      found.push({ elements, leaf, leaves, flat: elements.length === 1 && !repeated });
+      leaf += leaves;
+    }
+    return found;
+  }
+
+  /** A footer of one column and one row group of it. */
+  only({ elements }: TopColumn, rowGroup: RowGroup, keyValues: ReadonlyMap<string, string>): Footer {
+    const fields: Struct = new Map(this.fields);
+    fields.delete(FILE.columnOrders);
+    const root: Struct = new Map(this.schema[0]);
+    root.set(ELEMENT.children, { type: TYPE.i32, value: 1 });
+    return new Footer(fields.set(FILE.schema, structs([root, ...elements]))).with([rowGroup], keyValues);
   }
 
   /** The same schema with other row groups and key-value pairs; keys are written in the order of the map. */

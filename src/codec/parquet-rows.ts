@@ -8,6 +8,7 @@ import { csvHeader, csvLines } from './csv-lines.js';
 import { ndjsonLines } from './ndjson-lines.js';
 import { type OpenedParquet, parquetBatches } from './parquet-batches.js';
 import { schemaId } from '../column/parquet-schema.js';
+import { PassingBytes } from '../young-garbage.js';
 
 export interface ParquetRowsOptions {
   format: 'ndjson' | 'arrow' | 'csv';
@@ -47,6 +48,7 @@ class Written {
   private first: FileProvenance | undefined;
   private last: FileProvenance | undefined;
   private cut = false;
+  private readonly passing = new PassingBytes(2 << 20);
 
   constructor(private readonly options: ParquetRowsOptions) {}
 
@@ -70,9 +72,9 @@ class Written {
 
   *batch(batch: RecordBatch): Generator<Uint8Array | string> {
     this.rows += batch.numRows;
-    if (this.options.format === 'csv') yield* csvLines(batch);
-    else if (this.options.format === 'arrow') yield this.counted(batchBytes(batch));
-    else for (const lines of ndjsonLines(batch)) yield this.counted(lines);
+    if (this.options.format === 'arrow') return yield this.counted(batchBytes(batch));
+    const chunks = this.options.format === 'csv' ? csvLines(batch) : ndjsonLines(batch);
+    for (const lines of chunks) yield this.counted(lines);
   }
 
   *end(code: number): Generator<Uint8Array | string> {
@@ -98,7 +100,9 @@ class Written {
   }
 
   private counted<T extends Uint8Array | string>(chunk: T): T {
-    this.bytes += typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length;
+    const bytes = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.length;
+    this.bytes += bytes;
+    this.passing.passed(bytes);
     return chunk;
   }
 }

@@ -47,10 +47,21 @@ export function readStruct(bytes: Uint8Array): Struct {
   return new Reader(bytes).struct(0);
 }
 
+/** The same, and how many bytes it took. */
+export function readStructAndLength(bytes: Uint8Array): { fields: Struct; length: number } {
+  const reader = new Reader(bytes);
+  const fields = reader.struct(0);
+  return { fields, length: reader.position };
+}
+
 class Reader {
   private at = 0;
 
   constructor(private readonly bytes: Uint8Array) {}
+
+  get position(): number {
+    return this.at;
+  }
 
   struct(depth: number): Struct {
     if (depth > MOST_DEPTH) throw damaged();

@@ -4,7 +4,14 @@
  * It counts what it did, so that a test can prove that the fault happened.
  */
 import { once } from 'node:events';
-import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, createServer, request } from 'node:http';
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  createServer,
+  request,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Operation, operationOf } from './s3-operation.js';
@@ -30,6 +37,10 @@ export const FAULTS = [
 export type Special =
   | { status: number; code: string; headers?: Record<string, string> }
   | { delayMs: number }
+  /** The request goes on when this has resolved. */
+  | { wait: () => Promise<unknown> }
+  /** One bit of the body is another: the one of its first byte times `flip`, which is below 1. */
+  | { flip: number }
   | { dropHeader: string }
   | { bytesPerSecond: number };
 
@@ -50,6 +61,7 @@ export interface S3Request {
   method: string;
   /** With the query. */
   path: string;
+  headers: IncomingHttpHeaders;
 }
 
 export interface S3Proxy {
@@ -59,6 +71,8 @@ export interface S3Proxy {
   count(operation: Operation): number;
   /** The most requests that were ever open at once. */
   peak(): number;
+  /** Bytes of the bodies of all answers that were passed on. */
+  answered(): number;
   /** Faults armed earlier come first. */
   arm(fault: ArmedFault): void;
   /** How often an armed fault happened. */
@@ -75,7 +89,7 @@ export interface S3Proxy {
 export async function startS3Proxy({ to }: { to: string }): Promise<S3Proxy> {
   const requests: S3Request[] = [];
   let armed: (ArmedFault & { times: number })[] = [];
-  let [fired, open, peak, held] = [0, 0, 0, false];
+  let [fired, open, peak, answered, held] = [0, 0, 0, 0, false];
   const take = ({ operation, path }: S3Request): S3Fault | undefined => {
     if (held) return undefined;
     const found = armed.find(
@@ -91,10 +105,11 @@ export async function startS3Proxy({ to }: { to: string }): Promise<S3Proxy> {
     open += 1;
     peak = Math.max(peak, open);
     outgoing.once('close', () => (open -= 1));
-    const { method = 'GET', url = '/' } = incoming;
-    const asked = { operation: operationOf(incoming), method, path: url };
+    const { method = 'GET', url = '/', headers } = incoming;
+    const asked = { operation: operationOf(incoming), method, path: url, headers };
     requests.push(asked);
-    serve({ to, incoming, outgoing, asked, fault: take(asked) }).catch(() => outgoing.destroy());
+    const count = (bytes: number): void => void (answered += bytes);
+    serve({ to, incoming, outgoing, asked, fault: take(asked), count }).catch(() => outgoing.destroy());
   });
   server.requestTimeout = 0;
   server.listen(0, '127.0.0.1');
@@ -104,6 +119,7 @@ export async function startS3Proxy({ to }: { to: string }): Promise<S3Proxy> {
     requests,
     count: (operation) => requests.filter((one) => one.operation === operation).length,
     peak: () => peak,
+    answered: () => answered,
     arm: (fault) => void armed.push({ times: 1, ...fault }),
     fired: () => fired,
     hold: () => void (held = true),
@@ -111,7 +127,7 @@ export async function startS3Proxy({ to }: { to: string }): Promise<S3Proxy> {
     clear() {
       armed = [];
       requests.length = 0;
-      [fired, peak] = [0, open];
+      [fired, peak, answered] = [0, open, 0];
     },
     async close() {
       server.close();
@@ -127,9 +143,10 @@ interface Exchange {
   outgoing: ServerResponse;
   asked: S3Request;
   fault: S3Fault | undefined;
+  count: (bytes: number) => void;
 }
 
-async function serve({ to, incoming, outgoing, asked, fault }: Exchange): Promise<void> {
+async function serve({ to, incoming, outgoing, asked, fault, count }: Exchange): Promise<void> {
   if (fault === 'reset-before') return reset(outgoing);
   if (fault === 'reset-mid') {
     // Some of the request is read, or none if it has no body; then the connection breaks.
@@ -139,6 +156,7 @@ async function serve({ to, incoming, outgoing, asked, fault }: Exchange): Promis
   const special = typeof fault === 'object' ? fault : undefined;
   const body = await collect(incoming, special && 'bytesPerSecond' in special ? special.bytesPerSecond : undefined);
   if (special && 'delayMs' in special) await sleep(special.delayMs);
+  if (special && 'wait' in special) await special.wait();
   if (fault === 'slow') await sleep(SLOW_MS);
   const refusal = refusalOf(fault, asked.operation);
   if (refusal) return refuse(outgoing, refusal);
@@ -149,9 +167,14 @@ async function serve({ to, incoming, outgoing, asked, fault }: Exchange): Promis
     if (body.length === 0) return void outgoing.socket?.end('HTTP/9 what\r\n\r\n');
     body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 0x10;
   }
+  if (special && 'flip' in special) {
+    const at = Math.floor(body.length * special.flip);
+    body[at] = (body[at] ?? 0) ^ (1 << (at & 7));
+  }
   const answer = await send(to, incoming, body, special && 'dropHeader' in special ? special.dropHeader : undefined);
   if (fault === 'lose-answer') return void outgoing.destroy();
   if (fault === 'reset-after') return reset(outgoing);
+  count(answer.body.length);
   outgoing.writeHead(answer.status, answer.headers);
   if (fault !== 'cut-answer') return void outgoing.end(answer.body);
   outgoing.flushHeaders();
