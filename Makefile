@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help install build check format test test-slow mutants up down demo clean bench-extract bench-files
+.PHONY: help install build check format test test-slow mutants up down demo clean bench bench-extract bench-files
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -35,7 +35,9 @@ test-slow: build ## the same with the long tests
 mutants: build ## break copies of the programs on purpose (or NAMES="03 07"); the tests must notice
 	@node dist/test/fault/mutants.js $(NAMES)
 
-bench-files: build ## Arrow to Parquet on one core against parquet-wasm fed from memory
+bench: bench-extract bench-files bench-load ## every measurement below (needs make up; . .run/env)
+
+bench-files: build bench-put ## Arrow to Parquet on one core against parquet-wasm fed from memory, then bench-put
 	node dist/test/bench/to-parquet.js
 
 bench-extract: build ## MySQL rows to Arrow against the socket alone, the mariadb client and mysql2; wants TABLEPIPE_MYSQL_URL

@@ -23,6 +23,8 @@ export const FAILPOINTS = [
   's3-put.before-complete',
   's3-put.after-complete',
   's3-put.before-receipt',
+  's3-clean.before-removal',
+  's3-clean.after-removal',
   'wm.before-create',
   'wm.after-create',
   'wm.after-hint',

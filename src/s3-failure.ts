@@ -5,6 +5,8 @@ interface S3Error {
   name?: string;
   $metadata?: { httpStatusCode?: number };
   $response?: { headers?: Record<string, string> };
+  /** Of the body of an error about regions. */
+  Region?: string;
 }
 
 /** The HTTP status of an S3 error, or undefined when no answer arrived. */
@@ -23,6 +25,8 @@ export function isTaken(error: unknown): boolean {
 }
 
 const WITHOUT_ANSWER = /timeout|socket|network|EPIPE|ECONN|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|aborted/i;
+
+const NAMELESS = /^(?:Unknown|UnknownError|BadRequest|400)$/;
 
 const EXPIRED = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshRequired']);
 
@@ -74,14 +78,20 @@ export function s3Failure(error: unknown, doing: string, url: string, action: st
     return new Failure('config', `${message}: ${name}`, { cause: error, hint });
   }
   if (status === 401 || status === 403) {
-    const hint = `Allow ${action} on ${url}, or check which credentials are in use.`;
+    const hint = `Allow ${action} on ${url.replace(/^s3:\/\//, 'arn:aws:s3:::')}, or check which credentials are in use.`;
     return new Failure('denied', `${message}: ${name || 'access denied'}`, { cause: error, hint });
   }
-  if (status === 301 || status === 307 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
-    const region = (error as S3Error).$response?.headers?.['x-amz-bucket-region'];
+  const region = (error as S3Error).$response?.headers?.['x-amz-bucket-region'] ?? (error as S3Error).Region;
+  // The answer to a HEAD has no code, only a status.
+  const elsewhere = status === 301 || status === 307 || (status === 400 && region !== undefined && NAMELESS.test(name));
+  if (elsewhere || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
     const hint = region ? `Set AWS_REGION=${region}.` : 'Set AWS_REGION to the region of the bucket.';
-    return new Failure('config', `${message}: the bucket is in another region`, { cause: error, hint });
+    const where = region ? `in the region ${region}` : 'in another region';
+    return new Failure('config', `${message}: the bucket is ${where}`, { cause: error, hint });
   }
+  const endless = systemCode(error) === 'HPE_HEADER_OVERFLOW';
+  if (endless)
+    return new Failure('protocol', `${message}: an answer with more headers than HTTP has`, { cause: error });
   const passing = status === 408 || status === 409 || status === 429 || (status !== undefined && status >= 500);
   const silent = WITHOUT_ANSWER.test(`${name} ${systemCode(error)} ${(error as Error | undefined)?.message}`);
   if (passing || status === undefined || silent) {

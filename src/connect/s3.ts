@@ -2,6 +2,7 @@
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { Env } from '../cli/flags.js';
 import { Failure } from '../errors.js';
+import { boundAnswers } from './bounded-answer.js';
 
 export interface S3Settings {
   /** `--endpoint-url`, else AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL. */
@@ -27,7 +28,7 @@ export async function connectS3(env: Env, settings: S3Settings = {}): Promise<S3
   }
   const when = settings.checksums === 'required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
   silenceVersionWarning();
-  return new Client({
+  const client = new Client({
     ...(endpoint === undefined ? {} : { endpoint }),
     region: settings.region ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1',
     forcePathStyle: settings.pathStyle ?? endpoint !== undefined,
@@ -38,6 +39,8 @@ export async function connectS3(env: Env, settings: S3Settings = {}): Promise<S3
     // console, and as an error it would cut a large part on a slow line that makes progress.
     requestHandler: { socketTimeout: settings.idleMs ?? 60_000, connectionTimeout: 10_000, logger: SILENT },
   });
+  boundAnswers(client);
+  return client;
 }
 
 const nothing = (): void => {};

@@ -38,6 +38,11 @@ export class Checksums {
     this.way = mode === 'auto' ? 'crc32' : mode;
   }
 
+  /** True when bodies go with a checksum. */
+  get sent(): boolean {
+    return this.way !== 'none';
+  }
+
   /** True when something else can be tried. */
   giveUp(): boolean {
     if (this.mode !== 'auto' || this.way === 'md5') return false;

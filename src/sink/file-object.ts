@@ -1,11 +1,13 @@
 /** One file from a stream of bytes: complete, durable and never in place of another, or absent. */
-import { type FileHandle, open, rm } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { linkNew, makeDirectory, syncDirectory, temporaryName } from '../durable-file.js';
-import { fileFailure } from '../errors.js';
+import { Failure, fileFailure, systemCode } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { type Sink, interruptible } from '../stage.js';
 import { Sum } from './checksums.js';
+import { pause } from '../retry.js';
+import { OLD_MS, SETTLE_MS } from './renewal.js';
 import { type Stored, crcText, nameTaken } from './stored.js';
 
 /** Memory: one chunk. A file that is killed half-way leaves a temporary one, which s3-clean finds. */
@@ -24,7 +26,10 @@ export function fileObject(path: string): Sink<Uint8Array, Stored> {
       await syncDirectory(dirname(path));
       await failpoint('s3-put.after-complete');
       const stored = { url: `file://${path}`, bytes, etag: `"${sum}"`, crc32: sum, created };
-      if (!created) await demandSame(path, stored);
+      if (!created) {
+        await demandSame(path, stored);
+        await renewFile(path, signal);
+      }
       return stored;
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => {});
@@ -62,6 +67,20 @@ async function onFile(path: string, work: () => Promise<unknown>): Promise<void>
     await work();
   } catch (error) {
     throw fileFailure(error, 'writing', path);
+  }
+}
+
+/** An old file is made young, and must be there still when a removal that was decided before is over (renewal.ts). */
+async function renewFile(path: string, signal: AbortSignal): Promise<void> {
+  try {
+    if (Date.now() - (await stat(path)).mtimeMs <= OLD_MS) return;
+    const now = new Date();
+    await utimes(path, now, now);
+    await pause(SETTLE_MS, signal);
+    await stat(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+    throw new Failure('temporary', `${path}: removed by somebody while it was taken for ours`, { cause: error });
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * One S3 object from a stream of bytes: complete, checked and visible, or absent. It appears with the last request
- * only, and only if nothing is under its name; the same bytes under that name are taken for ours.
+ * only, and only if nothing is under its name; the same bytes under that name are taken for ours, and written again
+ * when they are so old that they may be cleaned away (renewal.ts).
  *
  * @aws-sdk/lib-storage is not used: its abort() leaves the parts behind when the body is idle, it has no budget for
  * retries, it does not look when the answer to Complete is lost, and its 10,000 parts are all of one size. Each of
@@ -15,6 +16,7 @@ import { httpStatus, isAbsent, isDamaged, isTaken } from '../s3-failure.js';
 import { type Sink, interruptible } from '../stage.js';
 import { Sum, base64Of } from './checksums.js';
 import { PartSizes } from './part-sizes.js';
+import { type Condition, OLD_MS, SETTLE_MS, renewed } from './renewal.js';
 import { Damaged, type Head, type S3Requests } from './s3-requests.js';
 import { type Stored, crcText, nameTaken } from './stored.js';
 import type { Traffic } from './traffic.js';
@@ -26,6 +28,9 @@ export interface S3ObjectOptions {
   bytes: number | undefined;
   /** How long one request is tried again, in milliseconds. */
   retryMs: number;
+  /** From which age on an object that is there already is written again, and how long it is watched then. */
+  oldMs?: number;
+  settleMs?: number;
   onRetry?: (error: unknown) => void;
   /** Told when an upload could not be aborted: its parts stay until s3-clean finds them. */
   onLeft?: (url: string, error: unknown) => void;
@@ -59,6 +64,8 @@ class Upload {
   private uploadId: string | undefined;
   /** Undefined while nothing is known to be under the name. */
   private there: Head | undefined;
+  /** What is there, but so old that it is written again. */
+  private old: Head | undefined;
   private failed: unknown;
   /** How often an upload was begun; more than once when an answer was lost, or refused. */
   private creations = 0;
@@ -171,7 +178,9 @@ class Upload {
   /** Before the first part: is the object there already? Then its bytes are only compared, not sent. */
   private async begin(buffer: Buffer): Promise<void> {
     try {
-      this.there = await this.patiently(() => this.requests.head(this.stop.signal));
+      const found = await this.patiently(() => this.requests.head(this.stop.signal));
+      if (found && this.isOld(found)) this.old = found;
+      else this.there = found;
       if (this.there) return;
       await failpoint('s3-put.before-create');
       this.uploadId = await this.patiently(() => {
@@ -185,42 +194,63 @@ class Upload {
   }
 
   private async putWhole(body: Buffer): Promise<Stored> {
-    const { signal } = this.stop;
     await failpoint('s3-put.before-create');
-    let taken: unknown;
+    const write = (condition: Condition): Promise<unknown> => this.put(body, condition);
+    const taken = await write(NEW);
+    await failpoint('s3-put.after-complete');
+    const head = await this.confirmed();
+    // Someone was first; after a lost answer that may have been we.
+    if (taken === undefined || !this.isOld(head)) return this.settled(head, taken);
+    return this.settled(await this.renew(head, write), taken);
+  }
+
+  /** Resolves to the refusal when the name is taken. */
+  private async put(body: Buffer, condition: Condition): Promise<unknown> {
+    const { signal } = this.stop;
+    let refusal: unknown;
     await this.patiently(async () => {
       try {
-        await this.traffic.slot(() => this.requests.put(body, this.whole, signal), signal);
+        await this.traffic.slot(() => this.requests.put(body, this.whole, condition, signal), signal);
       } catch (error) {
-        if (!isTaken(error)) throw error;
-        // Someone was first; after a lost answer that may have been we.
-        taken = error;
+        if (!isTaken(error) && (!isAbsent(error) || condition === NEW)) {
+          throw error instanceof Damaged ? error : this.requests.failure(error, 'writing', 's3:PutObject');
+        }
+        refusal = error;
       }
     });
-    await failpoint('s3-put.after-complete');
-    return this.confirm(taken);
+    return refusal;
   }
 
   private async finish(): Promise<Stored> {
     const parts = await Promise.all(this.parts);
     await failpoint('s3-put.before-complete');
-    const taken = await this.patiently(() => this.complete(parts));
+    const write = (condition: Condition): Promise<unknown> => this.patiently(() => this.complete(parts, condition));
+    if (this.old) {
+      const head = await this.renew(this.old, write);
+      await failpoint('s3-put.after-complete');
+      await this.removeParts();
+      return this.settled(head, this.old);
+    }
+    const taken = await write(NEW);
     await failpoint('s3-put.after-complete');
-    const stored = await this.confirm(taken);
+    const stored = await this.settled(await this.confirmed(), taken);
     // With someone else's equal object in place our parts are of no use.
     if (taken !== undefined || this.creations > 1) await this.removeParts();
     return stored;
   }
 
   /** Resolves to the refusal when the name is taken. A lost answer is settled by looking at what is there. */
-  private async complete(parts: CompletedPart[]): Promise<unknown> {
+  private async complete(parts: CompletedPart[], condition: Condition): Promise<unknown> {
     const { requests, uploadId = '' } = this;
     const { signal } = this.stop;
     try {
-      await this.traffic.slot(() => requests.complete(uploadId, parts, this.bytes, this.whole, signal), signal);
+      await this.traffic.slot(
+        () => requests.complete(uploadId, parts, this.bytes, this.whole, condition, signal),
+        signal,
+      );
       return undefined;
     } catch (error) {
-      if (isTaken(error)) return error;
+      if (isTaken(error) || (isAbsent(error) && condition !== NEW)) return error;
       if (isDamaged(error)) throw new Damaged(error);
       const status = httpStatus(error);
       const unknown = status === undefined || status >= 500 || status === 404 || status === 409 || status === 200;
@@ -234,28 +264,50 @@ class Upload {
     }
   }
 
-  /** Proves that what is under the name is what came in. */
-  private async confirm(taken: unknown): Promise<Stored> {
+  private isOld({ modified, seen }: Head): boolean {
+    return seen - modified > (this.options.oldMs ?? OLD_MS);
+  }
+
+  /** Writes again what is there and old, so that nobody takes it for an orphan. */
+  private renew(found: Head, write: (condition: Condition) => Promise<unknown>): Promise<Head> {
+    return renewed(found, {
+      url: this.requests.url,
+      demandSame: async (head) => this.demandSame(head, false, found),
+      write,
+      look: () => this.patiently(() => this.requests.head(this.stop.signal)),
+      settleMs: this.options.settleMs ?? SETTLE_MS,
+      signal: this.stop.signal,
+    });
+  }
+
+  /** What is under the name after it was written. */
+  private async confirmed(): Promise<Head> {
     const head = await this.patiently(() => this.requests.head(this.stop.signal));
-    if (head) return this.settled(head, taken);
+    if (head) return head;
     throw new Failure('protocol', `${this.requests.url}: the store took the object and does not have it`);
   }
 
+  /** Proves that what is under the name is what came in. */
   private async settled(head: Head, taken?: unknown): Promise<Stored> {
-    const { url } = this.requests;
     const created = this.there === undefined && taken === undefined;
+    await this.demandSame(head, created, taken);
+    return { url: this.requests.url, bytes: this.bytes, etag: head.etag, crc32: crcText(this.whole.crc32), created };
+  }
+
+  private async demandSame(head: Head, created: boolean, taken?: unknown): Promise<void> {
+    const { url } = this.requests;
     const differs = (what: string): Failure =>
       created
         ? new Failure('protocol', `${url}: the store has other bytes than were sent: ${what}`)
-        : nameTaken(url, what, taken);
+        : nameTaken(url, what, taken instanceof Error ? taken : undefined);
     if (head.bytes !== this.bytes) throw differs(`${head.bytes} bytes, not ${this.bytes}`);
     const { CRC32: theirs } = head.sums;
     const ours = base64Of(this.whole.crc32);
     // A store that keeps no CRC-32 is asked for the bytes, unless it has just checked them itself on their way in.
-    if (theirs !== undefined ? theirs !== ours : !created && (await this.readBack()) !== this.whole.crc32) {
+    const believed = created && this.requests.checked;
+    if (theirs !== undefined ? theirs !== ours : !believed && (await this.readBack()) !== this.whole.crc32) {
       throw differs('its checksum is another');
     }
-    return { url, bytes: this.bytes, etag: head.etag, crc32: crcText(this.whole.crc32), created };
   }
 
   private async readBack(): Promise<number> {
@@ -286,6 +338,9 @@ class Upload {
 }
 
 const EMPTY = Buffer.alloc(0);
+
+/** Nothing may be under the name. */
+const NEW: Condition = { IfNoneMatch: '*' };
 
 function permanent(error: unknown): boolean {
   return !(error instanceof Failure && error.kind === 'temporary');

@@ -5,8 +5,10 @@
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
 import { Readable } from 'node:stream';
 import { Failure } from '../errors.js';
-import { httpStatus, isAbsent, isDamaged, s3Failure } from '../s3-failure.js';
+import { storeNow } from '../s3-clock.js';
+import { httpStatus, isAbsent, isDamaged, isTaken, s3Failure } from '../s3-failure.js';
 import { type Checksums, type Sum, refusesChecksums } from './checksums.js';
+import type { Condition } from './renewal.js';
 import type { Traffic } from './traffic.js';
 
 export interface ObjectOptions {
@@ -20,6 +22,9 @@ export interface ObjectOptions {
 export interface Head {
   bytes: number;
   etag: string;
+  /** When it was last written, and what time it was then for the store: milliseconds since 1970. */
+  modified: number;
+  seen: number;
   /** The store's checksums of the whole object, base64, by name. */
   sums: Readonly<Record<string, string | undefined>>;
 }
@@ -37,6 +42,12 @@ export class S3Requests {
     this.url = `s3://${at.bucket}/${at.key}`;
   }
 
+  /** True when the store compares every body with a checksum or a signature of it. */
+  get checked(): boolean {
+    // A paced body is a stream, and a stream is sent without a signature over its bytes.
+    return this.checksums.sent || !this.traffic.paced;
+  }
+
   /** What is under the key; undefined when nothing is. */
   async head(signal: AbortSignal): Promise<Head | undefined> {
     const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
@@ -52,28 +63,35 @@ export class S3Requests {
       return {
         bytes,
         etag,
+        modified: answer.LastModified?.getTime() ?? 0,
+        seen: storeNow(this.client),
         sums: whole ? { CRC32: answer.ChecksumCRC32, CRC64NVME: answer.ChecksumCRC64NVME } : {},
       };
     } catch (error) {
       if (isAbsent(error)) return undefined;
-      throw this.failure(error, 'looking at', 's3:GetObject');
+      // Without the right to list, an object that is not there looks forbidden.
+      throw this.failure(error, 'looking at', 's3:GetObject and s3:ListBucket');
     }
   }
 
-  /** The whole object in one request, if nothing is under its name. A 412 is thrown as it is. */
-  async put(body: Buffer, sum: Sum, signal: AbortSignal): Promise<void> {
+  /** The whole object in one request, if the condition holds. When it does not, the 412 or 404 is thrown as it is. */
+  async put(body: Buffer, sum: Sum, condition: Condition, signal: AbortSignal): Promise<void> {
     const { PutObjectCommand } = await import('@aws-sdk/client-s3');
-    await this.withChecksums('writing', 's3:PutObject', async () =>
-      this.client.send(
-        new PutObjectCommand({
-          ...this.name,
-          ...this.wants,
-          ...this.payload(body, signal),
-          ...this.checksums.ofPart(body, sum),
-          IfNoneMatch: '*',
-        }),
-        { abortSignal: signal },
-      ),
+    await this.withChecksums(
+      'writing',
+      's3:PutObject',
+      async () =>
+        this.client.send(
+          new PutObjectCommand({
+            ...this.name,
+            ...this.wants,
+            ...this.payload(body, signal),
+            ...this.checksums.ofPart(body, sum),
+            ...condition,
+          }),
+          { abortSignal: signal },
+        ),
+      (error) => isTaken(error) || isAbsent(error),
     );
   }
 
@@ -110,18 +128,19 @@ export class S3Requests {
     });
   }
 
-  /** Makes the parts one visible object, if nothing is under its name. Errors are thrown as they are. */
+  /** Makes the parts one visible object, if the condition holds. Errors are thrown as they are. */
   async complete(
     UploadId: string,
     Parts: CompletedPart[],
     bytes: number,
     sum: Sum,
+    condition: Condition,
     signal: AbortSignal,
   ): Promise<void> {
     const { CompleteMultipartUploadCommand } = await import('@aws-sdk/client-s3');
     const send = () => {
       const checksum = this.checksums.ofWhole(sum, bytes);
-      const request = { ...this.name, UploadId, MultipartUpload: { Parts }, IfNoneMatch: '*', ...checksum };
+      const request = { ...this.name, UploadId, MultipartUpload: { Parts }, ...condition, ...checksum };
       return this.client.send(new CompleteMultipartUploadCommand(request), { abortSignal: signal });
     };
     try {
@@ -171,12 +190,17 @@ export class S3Requests {
   }
 
   /** Sends; when the store refuses checksums it has not heard of, and we may choose, once more without. */
-  private async withChecksums<T>(doing: string, action: string, send: () => Promise<T>): Promise<T> {
+  private async withChecksums<T>(
+    doing: string,
+    action: string,
+    send: () => Promise<T>,
+    asItIs: (error: unknown) => boolean = () => false,
+  ): Promise<T> {
     try {
       return await send();
     } catch (error) {
-      if (refusesChecksums(error) && this.checksums.giveUp()) return this.withChecksums(doing, action, send);
-      if (httpStatus(error) === 412) throw error;
+      if (refusesChecksums(error) && this.checksums.giveUp()) return this.withChecksums(doing, action, send, asItIs);
+      if (asItIs(error)) throw error;
       if (isDamaged(error)) throw new Damaged(error);
       throw this.failure(error, doing, action);
     }

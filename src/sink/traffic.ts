@@ -14,6 +14,9 @@ export interface TrafficOptions {
   bytesPerSecond: number | undefined;
 }
 
+/** How much of the time that went by unused may be made up for by sending faster. */
+const CATCH_UP_MS = 100;
+
 /** How many successes allow one more request after a 503. */
 const RECOVERY = 10;
 
@@ -81,7 +84,9 @@ export class Traffic {
     const { bytesPerSecond } = this.options;
     if (bytesPerSecond === undefined) return;
     const now = performance.now();
-    const due = Math.max(this.paidUntil, now);
+    // A timer is late by a millisecond or more, which is many slices: what was not used is made up for, but not more
+    // of it than a moment, so that a store that paused does not get a burst.
+    const due = Math.max(this.paidUntil, now - CATCH_UP_MS);
     this.paidUntil = due + (bytes / bytesPerSecond) * 1000;
     if (due > now) await pause(due - now, signal);
   }

@@ -13,11 +13,20 @@ export interface Listed {
   modified: number;
 }
 
-/** Objects directly and deeper below a folder; memory: one page of 1,000, or the names of a directory tree. */
-export async function* listObjects(folder: string, access: ObjectAccess): AsyncGenerator<Listed> {
+/**
+ * Objects directly and deeper below a folder; memory: one page of 1,000, or the names of a directory tree.
+ * @param from only those with this URL and after it
+ */
+export async function* listObjects(folder: string, access: ObjectAccess, from?: string): AsyncGenerator<Listed> {
   const at = parseLocation(folder);
   if (at.scheme === 'file') yield* listFiles(at.path);
-  else yield* listKeys(at, access);
+  else yield* listKeys(at, access, from === undefined ? undefined : before(from));
+}
+
+/** A key that comes before the one of a URL, and as few others as possible in between. */
+function before(url: string): string {
+  const at = parseLocation(url);
+  return at.scheme === 's3' ? at.key.slice(0, -1) : '';
 }
 
 async function* listFiles(root: string): AsyncGenerator<Listed> {
@@ -38,13 +47,18 @@ async function* listFiles(root: string): AsyncGenerator<Listed> {
   }
 }
 
-async function* listKeys({ bucket, key }: Extract<Location, { scheme: 's3' }>, access: ObjectAccess) {
+async function* listKeys(
+  { bucket, key }: Extract<Location, { scheme: 's3' }>,
+  access: ObjectAccess,
+  after: string | undefined,
+) {
   const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
   const client = await access.s3();
   const { signal, patienceMs: budgetMs = 120_000 } = access;
   const permanent = (error: unknown): boolean => !(error instanceof Failure && error.kind === 'temporary');
   for (let token: string | undefined, more = true; more; ) {
-    const page = { Bucket: bucket, Prefix: key, ...(token === undefined ? {} : { ContinuationToken: token }) };
+    const start = after === undefined ? {} : { StartAfter: after };
+    const page = { Bucket: bucket, Prefix: key, ...(token === undefined ? start : { ContinuationToken: token }) };
     const ask = async () => {
       try {
         return await client.send(new ListObjectsV2Command(page), { abortSignal: signal });

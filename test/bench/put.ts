@@ -1,6 +1,7 @@
 /**
  * s3-put against a bare loop of UploadPart on the same store: 1 GiB of random bytes, parts of 16 MiB, four at once,
- * one round after the other in turn. `make bench-files`; wants the TABLEPIPE_TEST_S3_* variables.
+ * one round after the other in turn. `make bench-put`, and part of `make bench-files`; wants the
+ * TABLEPIPE_TEST_S3_* variables, or those of `make up`.
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';

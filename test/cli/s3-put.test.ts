@@ -3,18 +3,20 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { FAILPOINTS } from '../../src/failpoint.js';
 import type { Receipt, ReceiptsEnd } from '../../src/receipt.js';
-import { demandCode, run, start } from '../support/program.js';
+import { collected, demandCode, run, start } from '../support/program.js';
 import { pipeline } from '../support/pipeline.js';
 import { MIB, S3Scratch } from '../support/s3-scratch.js';
 import { endRecord, parquetMembers, tarOf } from '../support/tar-of-parquet.js';
 
-t.setTimeout(240_000);
+t.setTimeout(290_000);
 const s3 = await S3Scratch.open();
 const dir = await mkdtemp(join(tmpdir(), 's3-put-'));
 t.teardown(async () => {
@@ -37,6 +39,7 @@ for (const [place, where] of Object.entries({ s3: folder, file: () => `file://${
     const url = where();
     const first = demandCode(await run('s3-put', [url, '--run-id', 'r'], { env, stdin: tar }));
     const items = lines(first.stdout);
+    t.equal(first.stderr, '', 'nothing but receipts: no notice of a package either');
     t.match(items, [
       ...files.map(({ name, bytes, rows, from, to }, seq) => ({
         type: 'object',
@@ -108,7 +111,11 @@ t.test('killed at every failpoint, the same line again converges', async (t) => 
   }
 });
 
-t.test('SIGTERM in the middle: dies by it within 5 s, nothing visible, no parts', async (t) => {
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  t.test(`${name} in the middle: dies by it within 5 s, nothing visible, no parts`, (t) => stopped(t, name));
+}
+
+async function stopped(t: Test, name: NodeJS.Signals): Promise<void> {
   const key = s3.key();
   const child = start('s3-put', [`s3://${s3.bucket}/${key}`, '--allow-unterminated', '--part-size', '5MiB'], { env });
   child.stdin?.on('error', () => {});
@@ -116,13 +123,13 @@ t.test('SIGTERM in the middle: dies by it within 5 s, nothing visible, no parts'
   s3.faults.clear();
   for (let tries = 0; tries < 500 && s3.faults.count('part') < 2; tries += 1) await sleep(20);
   const started = performance.now();
-  child.kill('SIGTERM');
+  child.kill(name);
   const [, signal] = (await once(child, 'close')) as [number, string];
-  t.equal(signal, 'SIGTERM');
+  t.equal(signal, name);
   t.ok(performance.now() - started < 5_500);
   t.equal(await s3.content(key), undefined);
   t.notOk((await s3.uploads()).includes(key));
-});
+}
 
 t.test('a reader that leaves is 141, silent', async (t) => {
   const many = await tarOf(parquetMembers(40));
@@ -136,6 +143,7 @@ t.test('a reader that leaves is 141, silent', async (t) => {
 });
 
 t.test('a full disk is 74 and leaves no file', async (t) => {
+  await writeFile(join(dir, 'in.tar'), tar);
   const small = join(dir, 'small');
   await mkdir(small);
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', small]);
@@ -147,6 +155,103 @@ t.test('a full disk is 74 and leaves no file', async (t) => {
   t.equal(ended.code, 74, ended.stderr);
   t.match(ended.stderr, /ENOSPC/);
   t.same(await readdir(small), []);
+  // One Parquet file for a folder waits in --temp-dir until its end gives it a name.
+  const stdin = Buffer.concat([Buffer.from('PAR1'), randomBytes(20 * MIB)]);
+  const spooled = await run('s3-put', [`file://${dir}/spooled/`, '--temp-dir', small], { env, stdin });
+  t.equal(spooled.code, 74, spooled.stderr);
+  t.match(spooled.stderr, /ENOSPC/);
+  t.same(await readdir(small), []);
+  const { code, stderr } = await pipeline(`s3-put file://${dir}/full/ < ${dir}/in.tar > /dev/full`, { env });
+  t.equal(code, 74, stderr);
+});
+
+t.test('a receipt is written as soon as its object is there, not at the end', async (t) => {
+  const child = start('s3-put', [`file://${dir}/flushed/`], { env });
+  const ended = collected(child, 's3-put');
+  const seen = once(child.stdout as NodeJS.ReadableStream, 'data');
+  child.stdin?.write(tar.subarray(0, tar.length - 3_000));
+  const [line] = (await seen) as [Buffer];
+  t.match(JSON.parse(String(line).split('\n')[0] ?? ''), { type: 'object', seq: 0 });
+  t.equal(child.exitCode, null, 'while the input is still open');
+  child.stdin?.end(tar.subarray(tar.length - 3_000));
+  t.equal((await ended).code, 0);
+});
+
+t.test('a slow reader of the receipts gets all of them', async (t) => {
+  await writeFile(join(dir, 'many.tar'), await tarOf(parquetMembers(400, 1)));
+  const line = `s3-put file://${dir}/slow/ < ${join(dir, 'many.tar')} | (sleep 2; while read -r line; do echo "$line"; done)`;
+  const { code, stdout, stderr } = await pipeline(line, { env });
+  t.equal(code, 0, stderr);
+  t.same(
+    lines(Buffer.from(stdout)).map((one) => ('seq' in one ? one.seq : one.objects)),
+    Array.from({ length: 401 }, (_, index) => index),
+  );
+});
+
+t.test('every flag reaches the store', async (t) => {
+  s3.faults.clear();
+  s3.faults.arm({ operation: 'put', fault: { status: 403, code: 'AccessDenied' } });
+  const { AWS_ENDPOINT_URL: endpoint = '', ...rest } = env;
+  const flags =
+    '--sse aws:kms --sse-kms-key-id k1 --storage-class GLACIER_IR --tags a=1 --tags b=2=3 --checksum crc64nvme --path-style';
+  const words = [
+    `s3://${s3.bucket}/${s3.key()}`,
+    '--allow-unterminated',
+    '--endpoint-url',
+    endpoint,
+    ...flags.split(' '),
+  ];
+  const ended = await run('s3-put', words, { env: rest, stdin: 'x' });
+  t.equal(ended.code, 77, ended.stderr);
+  const [asked] = s3.faults.requests.filter(({ operation }) => operation === 'put');
+  t.match(asked?.path, new RegExp(`^/${s3.bucket}/`));
+  t.match(asked?.headers, {
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-aws-kms-key-id': 'k1',
+    'x-amz-storage-class': 'GLACIER_IR',
+    'x-amz-tagging': 'a=1&b=2%3D3',
+    'x-amz-checksum-crc64nvme': /=$/,
+  });
+});
+
+t.test('credentials are renewed in the middle; wrong and expired ones are 77, another region is 78', async (t) => {
+  const { AWS_ACCESS_KEY_ID: AccessKeyId = '', AWS_SECRET_ACCESS_KEY: SecretAccessKey = '', ...rest } = env;
+  let given = 0;
+  // Credentials that last a minute: the client renews what ends within five.
+  const giver = createServer((_, answer) => {
+    given += 1;
+    const Expiration = new Date(Date.now() + 60_000).toISOString();
+    answer.end(JSON.stringify({ AccessKeyId, SecretAccessKey, Token: '', Expiration }));
+  });
+  await new Promise<void>((resolve) => giver.listen(0, '127.0.0.1', resolve));
+  const { port } = giver.address() as AddressInfo;
+  const around = { ...rest, AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${port}/` };
+  const words = (key: string): string[] => [`s3://${s3.bucket}/${key}`, '--allow-unterminated', '--part-size', '5MiB'];
+  const big = randomBytes(11 * MIB);
+  demandCode(await run('s3-put', words(s3.key()), { env: around, stdin: big }));
+  t.ok(given > 1, `asked for ${given} times`);
+  giver.closeAllConnections();
+  giver.close();
+  const headers = { 'x-amz-bucket-region': 'eu-west-3' };
+  const cases: [
+    Record<string, string>,
+    { status: number; code: string; headers?: Record<string, string> } | undefined,
+    number,
+    RegExp,
+  ][] = [
+    [{ ...env, AWS_SECRET_ACCESS_KEY: 'wrong' }, undefined, 77, /SignatureDoesNotMatch/],
+    [{ ...env, AWS_ACCESS_KEY_ID: 'nobody' }, undefined, 77, /InvalidAccessKeyId/],
+    [env, { status: 400, code: 'ExpiredToken' }, 77, /expired/],
+    [env, { status: 400, code: 'AuthorizationHeaderMalformed', headers }, 78, /eu-west-3/],
+  ];
+  for (const [environment, fault, code, says] of cases) {
+    s3.faults.clear();
+    if (fault) s3.faults.arm({ operation: 'put', fault });
+    const ended = await run('s3-put', words(s3.key()), { env: environment, stdin: 'x' });
+    t.equal(ended.code, code, ended.stderr);
+    t.match(ended.stderr, says);
+    t.notMatch(ended.stderr, 'wrong');
+  }
 });
 
 t.test('too few file descriptors is 74, wherever they run out', async (t) => {

@@ -21,6 +21,8 @@ export const MIB = 1 << 20;
 
 export interface SinkSettings extends Partial<S3ObjectOptions>, Partial<TrafficOptions>, Partial<ObjectOptions> {
   checksum?: ChecksumMode;
+  /** Shared with other sinks, or looked at. */
+  traffic?: Traffic;
 }
 
 export class S3Scratch {
@@ -68,7 +70,7 @@ export class S3Scratch {
   /** The sink of s3-put, with small parts and little patience unless told otherwise. */
   sink(key: string, settings: SinkSettings = {}): Sink<Uint8Array, Stored> {
     const { partBytes = 5 * MIB, retryMs = 20_000, bytes } = settings;
-    const traffic = this.traffic(settings);
+    const traffic = settings.traffic ?? this.traffic(settings);
     const { storageClass, sse, kmsKeyId, tags } = settings;
     const requests = new S3Requests(
       this.client,
@@ -77,11 +79,13 @@ export class S3Scratch {
       new Checksums(settings.checksum ?? 'auto'),
       traffic,
     );
-    const { onRetry, onLeft } = settings;
+    const { onRetry, onLeft, oldMs, settleMs } = settings;
     return s3Object(requests, traffic, {
       partBytes,
       bytes,
       retryMs,
+      ...(oldMs === undefined ? {} : { oldMs }),
+      ...(settleMs === undefined ? {} : { settleMs }),
       ...(onRetry ? { onRetry } : {}),
       ...(onLeft ? { onLeft } : {}),
     });

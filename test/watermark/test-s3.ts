@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { startFauxqs } from 'fauxqs';
 import { connectS3 } from '../../src/connect/s3.js';
-import { REMOVED_AT_ONCE, removeObjects } from '../../src/sink/removal.js';
+import { REMOVED_AT_ONCE, type Seen, removeObjects } from '../../src/sink/removal.js';
 import { listObjects } from '../../src/source/listing.js';
 import { S3Store } from '../../src/watermark/s3-store.js';
 import { freePort } from '../support/port.js';
@@ -87,12 +87,13 @@ export async function testS3({ permissive = false }: TestS3Options = {}): Promis
 
 async function emptied(folder: string, client: S3Client): Promise<void> {
   const access = { s3: async () => client, signal: new AbortController().signal, patienceMs: 10_000 };
-  const urls: string[] = [];
-  for await (const { url } of listObjects(folder, access)) {
-    urls.push(url);
-    if (urls.length === REMOVED_AT_ONCE) await removeObjects(urls.splice(0), access);
+  const asSeen = async (some: readonly Seen[]) => new Map(some.map(({ url, modified }) => [url, modified]));
+  const seen: Seen[] = [];
+  for await (const one of listObjects(folder, access)) {
+    seen.push(one);
+    if (seen.length === REMOVED_AT_ONCE) await removeObjects(seen.splice(0), asSeen, access);
   }
-  await removeObjects(urls, access);
+  await removeObjects(seen, asSeen, access);
 }
 
 /** The server the test run started, or the user's own. */

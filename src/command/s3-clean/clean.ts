@@ -1,18 +1,20 @@
 /**
  * `s3-clean clean`: says what would be removed, and removes it with --delete. What a generation names and is not
- * loaded stays unless --force. The chains are read once more before each request that removes: a run that found its
- * objects there already may have committed them meanwhile.
+ * loaded stays unless --force. Before each request that removes, the chains are read once more, those that were begun
+ * meanwhile too, and so are the times of the objects: a run that finds its objects there already writes the old ones
+ * again before it has them committed (sink/renewal.ts), and what was written since the list stays.
  */
 import type { Command, Invocation } from '../../cli/command.js';
 import { parseDuration } from '../../cli/parse.js';
 import { Failure } from '../../errors.js';
+import { failpoint } from '../../failpoint.js';
 import { parseLocation } from '../../location.js';
 import { REMOVED_AT_ONCE, abortUpload, removeObjects } from '../../sink/removal.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { stdinIsTerminal, typedLine } from '../../source/stdin.js';
 import { readable } from '../wm/output.js';
-import { Judge, type Judged, type ObjectState } from './judge.js';
-import { type Access, CLEAN_FLAGS, accessOf, folderOf, recordOf } from './place.js';
+import type { Judge, Judged, ObjectState } from './judge.js';
+import { type Access, CLEAN_FLAGS, accessOf, clockOf, folderOf, recordOf } from './place.js';
 
 const DAY_MS = 86_400_000;
 
@@ -37,15 +39,18 @@ const command: Command = {
   async run(invocation) {
     const plan = planOf(invocation);
     const access = accessOf(invocation);
+    // Not before it is needed: it knows the chains and the warehouse, and --help needs neither.
+    const { Judge } = await import('./judge.js');
     const judge = await Judge.of(plan.folder, invocation, access);
-    const { now } = plan;
+    const now = await clockOf(plan.folder, access);
     const due = async function* (): AsyncGenerator<Judged> {
       for await (const one of judge.all()) {
-        if (plan.states.has(one.state) && now - one.modified >= plan.ageMs) yield one;
+        if (plan.states.has(one.state) && now() - one.modified >= plan.ageMs) yield one;
       }
     };
+    if (plan.states.has('orphan') && judge.knowsNothing) doubt(plan, invocation);
     if (plan.act && !plan.sure) await ask(due(), plan.folder, invocation);
-    const removal = new Removal(judge, plan, access, invocation);
+    const removal = new Removal(judge, plan, access, invocation, now);
     for await (const one of due()) await removal.add(one);
     await removal.finish();
   },
@@ -60,7 +65,7 @@ interface Plan {
   act: boolean;
   /** Nobody is to be asked. */
   sure: boolean;
-  now: number;
+  force: boolean;
 }
 
 function planOf(invocation: Invocation): Plan {
@@ -86,7 +91,16 @@ function planOf(invocation: Invocation): Plan {
   const states = new Set(chosen.filter(([flag]) => flags.on(flag)).map(([, state]) => state));
   if (states.size === 0) throw new Failure('usage', 'nothing chosen: add --orphans, --uploads or --loaded');
   const sure = flags.on('yes') || !stdinIsTerminal();
-  return { folder, states, ageMs, act: flags.on('delete'), sure, now: Date.now() };
+  return { folder, states, ageMs, act: flags.on('delete'), sure, force };
+}
+
+/** A store of other tables makes orphans of everything. */
+function doubt({ folder, act, force }: Plan, { words }: Invocation): void {
+  const message = `no generation and no ledger names anything below ${folder}: everything there would be an orphan`;
+  if (!act) words.warn(message);
+  else if (!force) {
+    throw new Failure('config', message, { hint: 'Is this its watermark store (--store)? If it is, add --force.' });
+  }
 }
 
 /** Counts first; a person who types the folder means it. */
@@ -110,6 +124,7 @@ class Removal {
     private readonly plan: Plan,
     private readonly access: Access,
     private readonly invocation: Invocation,
+    private readonly now: () => number,
   ) {}
 
   async add(one: Judged): Promise<void> {
@@ -127,30 +142,31 @@ class Removal {
   }
 
   private async flush(): Promise<void> {
-    const { plan, judge } = this;
-    if (this.batch.length === 0) return;
-    if (plan.act) await judge.refresh();
-    // The state may have changed to one that protects it.
-    const still = this.batch.filter(
-      ({ state, uploadId, url }) => uploadId !== undefined || judge.stateOf(url) === state,
-    );
+    const batch = this.batch;
     this.batch = [];
-    if (plan.act) {
-      for (const { url, uploadId } of still) {
-        if (uploadId !== undefined) await abortUpload(url, uploadId, this.access);
-      }
-      await removeObjects(
-        still.flatMap(({ url, uploadId }) => (uploadId === undefined ? [url] : [])),
-        this.access,
-      );
-    }
-    for (const one of still) {
-      this.totals.objects += 1;
-      this.totals.bytes += one.bytes ?? 0;
-      const line = readable(this.invocation)
-        ? `${plan.act ? 'removed' : 'would remove'} ${one.state} ${one.url}`
-        : JSON.stringify({ ...recordOf(one, plan.now), dry_run: !plan.act });
-      await writeStdout(`${line}\n`);
-    }
+    if (batch.length > 0) for (const one of this.plan.act ? await this.remove(batch) : batch) await this.say(one);
+  }
+
+  /** Resolves to those that are gone: some may have been committed or written again since they were listed. */
+  private async remove(batch: readonly Judged[]): Promise<readonly Judged[]> {
+    const { judge, access } = this;
+    await judge.refresh();
+    const uploads = batch.filter(({ uploadId }) => uploadId !== undefined);
+    const objects = batch.filter(({ state, uploadId, url }) => uploadId === undefined && judge.stateOf(url) === state);
+    for (const { url, uploadId = '' } of uploads) await abortUpload(url, uploadId, access);
+    await failpoint('s3-clean.before-removal');
+    const kept = await removeObjects(objects, (some, signal) => judge.look(some, signal), access);
+    await failpoint('s3-clean.after-removal');
+    return [...objects.filter(({ url }) => !kept.has(url)), ...uploads];
+  }
+
+  private async say(one: Judged): Promise<void> {
+    const { act } = this.plan;
+    this.totals.objects += 1;
+    this.totals.bytes += one.bytes ?? 0;
+    const line = readable(this.invocation)
+      ? `${act ? 'removed' : 'would remove'} ${one.state} ${one.url}`
+      : JSON.stringify({ ...recordOf(one, this.now()), dry_run: !act });
+    await writeStdout(`${line}\n`);
   }
 }

@@ -2,8 +2,7 @@
 import type { Command } from '../../cli/command.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { aligned, cell, readable } from '../wm/output.js';
-import { Judge } from './judge.js';
-import { CLEAN_FLAGS, accessOf, folderOf, recordOf } from './place.js';
+import { CLEAN_FLAGS, accessOf, clockOf, folderOf, recordOf } from './place.js';
 
 const HEAD = ['state', 'bytes', 'rows', 'age', 'table', 'url'];
 
@@ -17,12 +16,14 @@ const command: Command = {
   flags: CLEAN_FLAGS,
   async run(invocation) {
     const folder = folderOf(invocation, 'list');
-    const judge = await Judge.of(folder, invocation, accessOf(invocation));
-    const now = Date.now();
+    const { Judge } = await import('./judge.js');
+    const access = accessOf(invocation);
+    const judge = await Judge.of(folder, invocation, access);
+    const now = await clockOf(folder, access);
     const rows: string[][] = [];
     for await (const one of judge.all()) {
-      if (!readable(invocation)) await writeStdout(`${JSON.stringify(recordOf(one, now))}\n`);
-      else rows.push([one.state, cell(one.bytes), cell(one.rows), age(now - one.modified), cell(one.table), one.url]);
+      if (!readable(invocation)) await writeStdout(`${JSON.stringify(recordOf(one, now()))}\n`);
+      else rows.push([one.state, cell(one.bytes), cell(one.rows), age(now() - one.modified), cell(one.table), one.url]);
     }
     if (readable(invocation)) await writeStdout(`${aligned(HEAD, rows).join('\n')}\n`);
   },

@@ -6,6 +6,7 @@ import { parseDuration } from '../../cli/parse.js';
 import { connectS3 } from '../../connect/s3.js';
 import { Failure } from '../../errors.js';
 import { isFolder, locationText, parseLocation } from '../../location.js';
+import { storeNow } from '../../s3-clock.js';
 import { WAREHOUSE_FLAGS } from '../warehouse.js';
 import { WM_FLAGS } from '../wm/output.js';
 import type { Judged } from './judge.js';
@@ -52,6 +53,13 @@ export function accessOf({ flags, env, signal }: Invocation): Access {
     signal,
     patienceMs: parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time'),
   };
+}
+
+/** What time it is where the objects are. */
+export async function clockOf(folder: string, access: Access): Promise<() => number> {
+  if (parseLocation(folder).scheme === 'file') return Date.now;
+  const client = await access.s3();
+  return () => storeNow(client);
 }
 
 /** The line of one object. */
