@@ -16,6 +16,8 @@ export class MysqlSession {
     readonly connection: Connection,
     /** `8.0.36`, `10.11.19-MariaDB`. */
     readonly version: string,
+    /** How long the server may be silent while {@link ask} waits for it, in milliseconds. */
+    private readonly answerMs: number,
   ) {
     this.id = connection.threadId ?? 0;
     // Without a listener a lost connection is an uncaught exception.
@@ -31,12 +33,39 @@ export class MysqlSession {
     return this.lost;
   }
 
-  readonly ask: Ask = (sql, values = []) =>
+  /** For what a server answers soon; a connection that is silent for longer counts as dead, or it would be waited for for ever. */
+  readonly ask: Ask = (sql, values = []) => this.askWithin(this.answerMs, sql, values);
+
+  /** For what may take a server any time, such as a count. */
+  readonly askPatiently: Ask = (sql, values = []) =>
     new Promise((resolve, reject) => {
       this.connection.query({ sql, values: [...values], typeCast: (field) => field.string() }, (error, rows) =>
         error ? reject(error) : resolve(rows as Row[]),
       );
     });
+
+  /** Cuts the connection, and rejects with what a lost one gives, when no byte came for `ms`. */
+  async askWithin(ms: number, sql: string, values: readonly (string | number)[] = []): Promise<Row[]> {
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      const wait = (seen: number): void => {
+        timer = setTimeout(() => {
+          if (this.bytesRead !== seen) return wait(this.bytesRead);
+          this.cut();
+          reject(Object.assign(new Error(`nothing came from the server for ${ms} ms`), { code: 'ETIMEDOUT' }));
+        }, ms);
+      };
+      wait(this.bytesRead);
+    });
+    const answer = this.askPatiently(sql, values);
+    // What a cut connection still rejects with has been told already.
+    answer.catch(() => {});
+    try {
+      return await Promise.race([answer, silence]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
 
   /** Bytes received so far. */
   get bytesRead(): number {

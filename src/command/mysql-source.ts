@@ -79,6 +79,7 @@ export async function mysqlServer({ flags, env, words, agent }: Invocation): Pro
     ...(password === undefined ? {} : { password }),
     tls: tlsOf(flags, options, query),
     connectMs,
+    idleMs: parseDuration(flags.text('idle-timeout') ?? '60s', '--idle-timeout'),
     lockWaitSeconds: Math.max(
       1,
       Math.ceil(parseDuration(flags.text('lock-timeout') ?? '60s', '--lock-timeout') / 1000),

@@ -27,6 +27,8 @@ export interface MysqlSettings {
   tunnel?: SshTunnel;
   /** Milliseconds until a connection must stand. */
   connectMs: number;
+  /** Without a byte from the server, while it has nothing to wait for, a connection counts as dead after so many milliseconds. */
+  idleMs: number;
   /** Longest wait for a lock on a table, in seconds; the server's own default is a day or a year. */
   lockWaitSeconds: number;
   /** `program/version`, shown in the server's list of connections. */
@@ -36,6 +38,9 @@ export interface MysqlSettings {
 /** How long the server may wait for us to take more rows: a slow pipe is no reason to drop the connection. */
 const NET_WRITE_SECONDS = 86_400;
 const IDLE_SECONDS = 604_800;
+
+/** A server that waits for a lock says so itself; a little later than this we stop waiting for it. */
+const LOCK_MARGIN_MS = 2_000;
 
 /** Opens a connection with its session settled. Throws 75, 77 or 78, naming the server but never the password. */
 export async function openMysql(settings: MysqlSettings, signal: AbortSignal): Promise<MysqlSession> {
@@ -128,20 +133,22 @@ function options(settings: MysqlSettings, encrypted: boolean): ConnectionOptions
  */
 async function settled(connection: Connection, settings: MysqlSettings): Promise<MysqlSession> {
   const [, version = ''] = /^(?:5\.5\.5-)?(.*)$/.exec(handshakeVersion(connection)) ?? [];
-  const session = new MysqlSession(connection, version);
+  const { idleMs, lockWaitSeconds, connectMs } = settings;
+  const session = new MysqlSession(connection, version, Math.max(idleMs, lockWaitSeconds * 1000 + LOCK_MARGIN_MS));
   const assignments = [
     "time_zone = '+00:00'",
     "sql_mode = 'NO_ENGINE_SUBSTITUTION'",
     `net_write_timeout = ${NET_WRITE_SECONDS}`,
     `net_read_timeout = ${NET_WRITE_SECONDS}`,
     `wait_timeout = ${IDLE_SECONDS}`,
-    `lock_wait_timeout = ${settings.lockWaitSeconds}`,
+    `lock_wait_timeout = ${lockWaitSeconds}`,
     session.mariadb ? 'max_statement_time = 0' : undefined,
     /^(?:5\.[0-6]\.)/.test(version) || session.mariadb ? undefined : 'max_execution_time = 0',
     /^(?:[89]|[1-9][0-9])\./.test(version) && !session.mariadb ? 'information_schema_stats_expiry = 0' : undefined,
   ].filter((one) => one !== undefined);
-  await session.ask(`SET SESSION ${assignments.join(', SESSION ')}`);
-  await session.ask('SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
+  // The connection does not stand before these are answered.
+  await session.askWithin(connectMs, `SET SESSION ${assignments.join(', SESSION ')}`);
+  await session.askWithin(connectMs, 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED');
   return session;
 }
 

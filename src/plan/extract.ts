@@ -56,7 +56,7 @@ export async function planTable(
   const from = tableSource(table, index);
   // A backfill ends in incremental reads: what they need is asked for before the long read, not after it.
   if (read === 'backfill' && !shard) demandIndex(table, cursor, request.allowFullScan);
-  if (!snapshot) await demandNoNulls(session.ask, table, cursor);
+  if (!snapshot) await demandNoNulls(session.askPatiently, table, cursor);
   const [first] = cursor;
   const until = first ? await boundOf(session, from, first, request, signal) : shardBound(shard);
   const names = selectedNames(table, request, [...key, ...cursor]);

@@ -37,7 +37,10 @@ export interface Shard {
  */
 export async function planShards(session: MysqlSession, plan: ReadPlan, of: number): Promise<Shard[]> {
   const where = every(plan.conditions);
-  const [counted] = await session.ask(`SELECT COUNT(*) AS n FROM ${plan.from.sql} WHERE ${where.sql}`, where.values);
+  const [counted] = await session.askPatiently(
+    `SELECT COUNT(*) AS n FROM ${plan.from.sql} WHERE ${where.sql}`,
+    where.values,
+  );
   const total = Number(counted?.n ?? 0);
   const shards: Shard[] = [];
   let from: Position | null = null;
@@ -71,7 +74,7 @@ async function boundaryAfter(
 ): Promise<Position | null> {
   const conditions = from === null ? plan.conditions : [...plan.conditions, beside(plan.key, '>=', from)];
   const { sql, values } = boundaryStatement({ ...plan, conditions }, null, rows + 1);
-  const [row] = await session.ask(sql, values);
+  const [row] = await session.askPatiently(sql, values);
   return positionOf(plan.key, row);
 }
 

@@ -74,7 +74,10 @@ async function settledNumber(
   waitMs: number,
   signal: AbortSignal,
 ): Promise<SettledBound | null> {
-  const [row] = await session.ask(`SELECT MAX(${quotedName(column.name)}) AS largest FROM ${from.sql}`, from.values);
+  const [row] = await session.askPatiently(
+    `SELECT MAX(${quotedName(column.name)}) AS largest FROM ${from.sql}`,
+    from.values,
+  );
   if (row?.largest === null || row?.largest === undefined) return null;
   const [clock] = await session.ask('SELECT NOW(6) AS clock');
   const seen = clock?.clock ?? '';

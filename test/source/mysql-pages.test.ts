@@ -60,6 +60,26 @@ t.test('a connection that goes silent is given up and replaced', async (t) => {
   t.match(stderr, /nothing came from the server for 1000 ms/);
 });
 
+// Found by the torture (SEED=fef0dfbd ROUND=9): only the rows were watched, and the next connection was waited for for ever.
+t.test('a connection that goes silent while it is made, or while the read is planned', async (t) => {
+  const patient = [...WORDS, '--idle-timeout', '1s', '--connect-timeout', '1s', '--lock-timeout', '1s'];
+  // The handshake of MariaDB has about 100 bytes, its answer to the password 11; what comes then are our questions.
+  for (const afterBytes of [50, 118, 400, 1_500]) {
+    proxy.arm({ direction: 'down', afterBytes, action: 'stall' });
+    const planned = await run('mysql-extract', patient, { env });
+    t.equal(planned.code, 75, `silent after ${afterBytes} bytes: ${planned.stderr}`);
+    proxy.cutAll();
+  }
+  for (const afterBytes of [50, 118, 125]) {
+    proxy.arm({ direction: 'down', afterBytes: 400_000, action: 'cut' });
+    proxy.arm({ direction: 'down', afterBytes, action: 'stall' });
+    const ended = await run('mysql-extract', [...patient, '--batch-size', '3000'], { env });
+    t.equal(ended.code, 0, ended.stderr);
+    t.same(ids(ended.stdout), WHOLE, `the next connection is silent after ${afterBytes} bytes`);
+    proxy.cutAll();
+  }
+});
+
 t.test('a server that is away for a while is waited for; one that stays away is 75 and an aborted end', async (t) => {
   const slow = { ...env, TABLEPIPE_UNSAFE_FAILPOINTS: 'mysql-extract.after-page=delay:1500@2' };
   const away = async (words: string[], comeBack: boolean): Promise<ReturnType<typeof run>> => {
