@@ -1,5 +1,6 @@
 /** Looks for a row in the objects of a batch, so that a message can name it: a server seldom says which one it refused. */
 import type { RecordBatch } from 'apache-arrow';
+import { jsonCells } from '../codec/json-values.js';
 import type { Receipt } from '../receipt.js';
 import type { OpenFile, TablePlan } from './warehouse.js';
 
@@ -42,12 +43,16 @@ export async function findRow({ plan, receipts, open, signal }: Searched, isRow:
   return undefined;
 }
 
+/** Exact also where JavaScript has no such number: a decimal, an integer of 64 bits. */
 function keyText(plan: TablePlan, batch: RecordBatch, row: number): string | undefined {
-  const key = plan.key.map((name): [string, string] => {
-    const source = plan.columns.find((column) => column.name === name)?.source.name ?? name;
-    return [name, String(batch.getChild(source)?.get(row))];
+  if (plan.key.length === 0) return undefined;
+  const cells = jsonCells(batch);
+  const key = plan.key.map((name) => {
+    const at = plan.columns.findIndex((column) => column.name === name);
+    const text = cells[at]?.(row) ?? 'null';
+    return `${JSON.stringify(name)}:${/^(?:"|null$)/.test(text) ? text : JSON.stringify(text)}`;
   });
-  return key.length === 0 ? undefined : JSON.stringify(Object.fromEntries(key));
+  return `{${key.join(',')}}`;
 }
 
 /** `s3://…, row 12, key {"id":"7"}`, for messages. */

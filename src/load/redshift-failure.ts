@@ -22,6 +22,8 @@ export function isSerialization(error: unknown): boolean {
 
 interface Meaning {
   pattern: RegExp;
+  /** Replaces words of the server that may quote a value; undefined = they quote none. */
+  says?: string;
   kind: Kind;
   hint: string;
 }
@@ -69,9 +71,21 @@ const MEANINGS: readonly Meaning[] = [
     hint: 'Use a wider type for the column.',
   },
   {
-    pattern: /JSON_PARSE\(\) error|size of 65535 bytes/i,
+    pattern: /size of 65535 bytes/i,
     kind: 'data',
     hint: 'Load the column as text with --cast COLUMN=VARCHAR(65535).',
+  },
+  {
+    pattern: /JSON_PARSE\(\) error/i,
+    says: 'JSON_PARSE() error: a document is not what SUPER takes',
+    kind: 'data',
+    hint: 'Load the column as text with --cast COLUMN=VARCHAR(65535).',
+  },
+  {
+    pattern: /Invalid (?:digit|date|timestamp|exponent)|Value '/i,
+    says: 'a text does not have the form its column needs',
+    kind: 'data',
+    hint: 'Give the column the type of the files, or clean the text at its source.',
   },
   { pattern: /UTF-8|invalid ASCII/i, kind: 'data', hint: 'Extract the column as bytes, or clean it at the source.' },
   {
@@ -81,7 +95,7 @@ const MEANINGS: readonly Meaning[] = [
   },
 ];
 
-/** Turns an error into a Failure. Redshift's own texts name columns and lengths, never a value. */
+/** Turns an error into a Failure. Words of the server that may quote a value are shown only when values may be. */
 export function redshiftFailure(error: unknown, doing: string, showValues = false): Failure {
   if (error instanceof Failure) return error;
   if (sqlState(error) === '57014') {
@@ -93,15 +107,22 @@ export function redshiftFailure(error: unknown, doing: string, showValues = fals
   if (isSerialization(error)) {
     return new Failure('temporary', `${doing}: another transaction changed the same tables [1023]`, { cause: error });
   }
-  return worded(message, contextOf(detail), doing);
+  return worded(message, contextOf(detail), doing, showValues);
 }
 
-function worded(message: string, context: string, doing: string): Failure {
+function worded(message: string, context: string, doing: string, showValues: boolean): Failure {
   const said = context === '' || message.includes(context) ? message : `${message}: ${context}`;
   const meaning = MEANINGS.find(({ pattern }) => pattern.test(`${message}\n${context}`));
   const { kind = 'protocol', hint } = meaning ?? {};
-  return new Failure(kind, `${doing}: ${said} [SQLSTATE XX000]`, hint === undefined ? {} : { hint });
+  const hidden = meaning ? meaning.says : said.replaceAll(QUOTED, "'…'");
+  const shown = showValues || hidden === undefined ? said : hidden;
+  const more = shown === said ? '' : 'Add --show-values to see the words of the server.';
+  const cure = [hint, more].filter(Boolean).join(' ');
+  return new Failure(kind, `${doing}: ${shown} [SQLSTATE XX000]`, cure === '' ? {} : { hint: cure });
 }
+
+/** What stands in quotes in words nobody has recorded, except for a file. */
+const QUOTED = /'(?!https?:|s3:)[^']*'/g;
 
 /** The line `context:` of the detail block, as far as it was not cut. */
 function contextOf(detail: string): string {
@@ -110,6 +131,7 @@ function contextOf(detail: string): string {
 
 export interface FailedLoad extends Searched {
   connect: () => Promise<Session>;
+  showValues: boolean;
 }
 
 interface ErrorRecord {
@@ -132,11 +154,19 @@ export async function loadFailure(error: unknown, load: FailedLoad): Promise<unk
   const text = record?.error_message.trim() || contextOf(detail) || message;
   const url = urlOf(record?.file_name ?? '', load.receipts);
   const line = Number(record?.line_number ?? 0);
-  const row = await firstBadRow({ text, column: record?.column_name.trim() ?? '', line }, url, load).catch(
-    () => undefined,
-  );
+  const column = record?.column_name.trim() ?? '';
+  const row = await firstBadRow({ text, column, line }, url, load).catch(() => undefined);
   const where = row === undefined ? url : rowName(row);
-  return worded(message, text.replaceAll(/\s+/g, ' '), `COPY of ${where ?? `${load.receipts.length} files`}`);
+  const doing = `COPY of ${where ?? `${load.receipts.length} files`}`;
+  return worded(message, text.replaceAll(/\s+/g, ' '), doing, load.showValues);
+}
+
+/** The error of bringing staged rows into the table, with the first row at fault where its words tell which those are. */
+export async function mergeFailure(error: unknown, load: FailedLoad): Promise<unknown> {
+  if (sqlState(error) !== 'XX000' || isSerialization(error)) return error;
+  const { message } = error as ServerError;
+  const row = await firstBadRow({ text: message, column: '', line: 0 }, undefined, load).catch(() => undefined);
+  return row ? worded(message, '', `loading ${rowName(row)}`, load.showValues) : error;
 }
 
 /** Asked on a connection of its own: the transaction has failed. SYS_* first, STL_* where it is a cluster of old. */

@@ -23,7 +23,7 @@ import { REDSHIFT_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describeRedshift, hasRedshiftSchema } from './redshift-catalogue.js';
 import { redshiftRefusals } from './redshift-check.js';
 import { createRedshiftTable } from './redshift-ddl.js';
-import { isSerialization, loadFailure, redshiftFailure } from './redshift-failure.js';
+import { type FailedLoad, isSerialization, loadFailure, mergeFailure, redshiftFailure } from './redshift-failure.js';
 import { FILE_COLUMN, redshiftMerge, tiesStatement } from './redshift-merge.js';
 import { creating } from './redshift-session.js';
 import { hasVersions } from './versions.js';
@@ -66,6 +66,8 @@ export class Redshift implements Warehouse {
   readonly now = 'GETDATE()';
   /** VARCHAR columns to be widened before the next COPY, by the statement's planned column. */
   private readonly widenings = new WeakMap<SourceColumn, string>();
+  /** What a plan was staged from. */
+  private readonly loads = new WeakMap<TablePlan, FailedLoad>();
   /** What is known of the regions of buckets. */
   private readonly regions = new Map<string, string | undefined>();
 
@@ -130,14 +132,17 @@ export class Redshift implements Warehouse {
     const { s3, region, signal } = this.options;
     const urls = receipts.map(({ url }) => url);
     await demandRegion(await s3(), urls, region, signal, this.regions);
-    if (!session.dry) await inspect(receipts, open);
+    const filled = await this.withRows(session, receipts, open);
     await this.widenFirst(session, plan);
     const table = quoted(STAGING);
     await createStaging(session, plan, table);
-    let rows = await this.copy(session, plan, table, receipts, open);
-    if (!session.dry && receipts.length > 1 && hasVersions(plan)) {
+    this.loads.set(plan, this.load(plan, filled, open));
+    // What COPY does with a file of no rows, or with none at all, nobody has recorded.
+    if (filled.length === 0) return { table, rows: 0 };
+    let rows = await this.copy(session, plan, table, filled, open);
+    if (!session.dry && filled.length > 1 && hasVersions(plan)) {
       const tied = await session.read(tiesStatement(plan, table));
-      if (tied.length > 0) rows = await this.copyApart(session, plan, table, receipts, open);
+      if (tied.length > 0) rows = await this.copyApart(session, plan, table, filled, open);
     }
     return { table, rows };
   }
@@ -155,7 +160,12 @@ export class Redshift implements Warehouse {
     const there = await describeRedshift(session, plan.target);
     const arriving = new Set(plan.columns.map(({ name }) => name));
     const complete = plan.softDelete === null && (there?.columns ?? []).every(({ name }) => arriving.has(name));
-    return redshiftMerge(session, plan, staged, complete);
+    try {
+      return await redshiftMerge(session, plan, staged, complete);
+    } catch (error) {
+      const load = this.loads.get(plan);
+      throw load ? await mergeFailure(error, load) : error;
+    }
   }
 
   retryable(error: unknown): boolean {
@@ -164,6 +174,26 @@ export class Redshift implements Warehouse {
 
   failure(error: unknown, doing: string): Failure {
     return redshiftFailure(error, doing, this.options.showValues);
+  }
+
+  private load(plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): FailedLoad {
+    const { connect, signal, showValues } = this.options;
+    return { plan, receipts, open, connect, signal, showValues };
+  }
+
+  /**
+   * The objects that have rows. Each is opened once: the one the receipt speaks of, with the planned columns, since
+   * COPY would not notice another.
+   */
+  private async withRows(session: Session, receipts: readonly Receipt[], open: OpenFile): Promise<Receipt[]> {
+    if (session.dry) return receipts.filter(({ rows }) => rows !== 0);
+    const filled: Receipt[] = [];
+    for (const receipt of receipts) {
+      const file = await open(receipt);
+      await file.close();
+      if (file.rows > 0) filled.push(receipt);
+    }
+    return filled;
   }
 
   /** One manifest, one COPY. */
@@ -189,7 +219,7 @@ export class Redshift implements Warehouse {
     try {
       return await redshiftCopy(session, statement);
     } catch (error) {
-      throw await loadFailure(error, { plan, receipts, open, connect: this.options.connect, signal });
+      throw await loadFailure(error, this.load(plan, receipts, open));
     } finally {
       await removeManifest(s3, url);
     }
@@ -235,9 +265,4 @@ async function createStaging(session: Session, plan: TablePlan, table: string): 
   const columns = plan.columns.map(({ name, staging }) => `${quoted(name)} ${staging}`);
   if (hasVersions(plan)) columns.push(`${quoted(FILE_COLUMN)} INTEGER`);
   await session.write(`CREATE TEMP TABLE ${table} (${columns.join(', ')})`);
-}
-
-/** Opens every object once: the one the receipt speaks of, with the planned columns. COPY would not notice another. */
-async function inspect(receipts: readonly Receipt[], open: OpenFile): Promise<void> {
-  for (const receipt of receipts) await (await open(receipt)).close();
 }

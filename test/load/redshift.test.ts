@@ -9,6 +9,7 @@ import { demandRegion, regionOfEndpoint } from '../../src/sink/bucket-region.js'
 import { type Cluster, ROLE, startCluster, testServers } from '../redshift-double/cluster.js';
 import type { FaultName } from '../support/redshift-double/faults.js';
 import { demandCode, type Ended, run } from '../support/program.js';
+import { decimal, type FixtureColumn, SHAPE, unscaled } from '../redshift-double/parquet-fixture.js';
 import { type Order, receiptStream, storeOrders } from './stored-files.js';
 
 // Some thirty short programs: on a busy machine each takes seconds.
@@ -164,6 +165,42 @@ t.test('a row that does not fit: file, column, row and key, and nothing loaded',
   await cluster.put((lost[0]?.url ?? '').slice(cluster.url('').length), 'gone');
   const gone = await copy('shop.short', receiptStream(lost));
   t.equal(gone.code, 65, 'an object that is not the one of its receipt');
+});
+
+t.test('a row the table refuses after COPY: NULL, a text that is no JSON', async (t) => {
+  await cluster.sql(
+    'CREATE TABLE shop.strict (id DECIMAL(20,0) NOT NULL, note VARCHAR(50) NOT NULL, doc SUPER, PRIMARY KEY (id))',
+  );
+  const large = 18_446_744_073_709_551_615n;
+  const columns = (note: string | null, doc: string): FixtureColumn[] => [
+    { name: 'id', ...decimal(20, 0, 9), values: [unscaled(1n, 9), unscaled(large, 9)] },
+    { name: 'note', ...SHAPE.text, values: ['a', note] },
+    { name: 'doc', ...SHAPE.text, values: ['{}', doc] },
+  ];
+  const load = async (note: string | null, doc: string, words: string[] = []): Promise<Ended> => {
+    const receipts = await storeOrders(cluster, [[]], { columns: columns(note, doc), cursor: [] });
+    return copy('shop.strict', receiptStream(receipts), ['--cast', 'doc', ...words]);
+  };
+  const empty = demandCode(await load(null, '{}'), 65);
+  t.match(
+    empty.stderr,
+    /\.parquet, row 2, key \{"id":"18446744073709551615"\}: Cannot insert a NULL value into column note/,
+  );
+  const broken = demandCode(await load('b', '{"hidden": oops'), 65);
+  t.match(broken.stderr, /\.parquet, row 2, key \{"id":"18446744073709551615"\}: JSON_PARSE\(\) error/);
+  t.match(broken.stderr, /--cast COLUMN=VARCHAR\(65535\)/);
+  t.notMatch(broken.stderr, /hidden|oops/);
+  t.equal(await cluster.value('SELECT count(*) FROM shop.strict'), '0');
+});
+
+t.test('objects without rows are loaded by noting them: no COPY sees them', async (t) => {
+  const before = cluster.double.log().filter(({ verb }) => verb === 'copy').length;
+  const some = receiptStream(await storeOrders(cluster, [[], orders(900, 902, 9_900_000), []]));
+  t.match(lines(demandCode(await copy('shop.orders', some))), [{ status: 'loaded', rows: 3 }]);
+  const none = receiptStream(await storeOrders(cluster, [[]]));
+  t.match(lines(demandCode(await copy('shop.orders', none))), [{ status: 'loaded', rows: 0 }]);
+  t.match(lines(demandCode(await copy('shop.orders', none))), [{ status: 'already_loaded' }]);
+  t.equal(cluster.double.log().filter(({ verb }) => verb === 'copy').length, before + 1);
 });
 
 t.test('1023, deadlock and lost answers: the whole transaction again, loaded once in the end', async (t) => {
