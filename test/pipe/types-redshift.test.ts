@@ -5,6 +5,7 @@
 import { createConnection } from 'mysql2/promise';
 import pg from 'pg';
 import t from 'tap';
+import { createEdges, sortedDocument } from '../fixture/edges-table.js';
 import { COLUMNS, fitsRedshift } from '../fixture/type-edges.js';
 import { ROLE, startCluster } from '../redshift-double/cluster.js';
 import { clientRows } from '../support/mariadb-client.js';
@@ -21,20 +22,7 @@ t.teardown(async () => {
 });
 
 t.test('every type at its edges arrives in the table as the client prints it', async (t) => {
-  const rows = Math.max(...COLUMNS.map(([, , values]) => values.length)) + 1;
-  await source.query("SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES', NAMES utf8mb4");
-  await source.query(`CREATE DATABASE ${database}`);
-  const columns = COLUMNS.map(([type], at) => `c${at} ${type}`).join(', ');
-  await source.query(`CREATE TABLE ${database}.edges (id INT PRIMARY KEY, ${columns})`);
-  const stored = COLUMNS.map((column, at) => [at, column] as const).filter(([, [, , values]]) => values.length > 0);
-  for (let row = 0; row < rows; row += 1) {
-    const values = stored.map(([, [type, , each]]) => {
-      const value = each[row] ?? 'NULL';
-      return fitsRedshift(type, value) ? value : 'NULL';
-    });
-    const names = stored.map(([at]) => `c${at}`).join(', ');
-    await source.query(`INSERT INTO ${database}.edges (id, ${names}) VALUES (${row}, ${values.join(', ')})`);
-  }
+  const rows = await createEdges(source, database, fitsRedshift);
   const env = {
     ...servers().aws,
     TABLEPIPE_MYSQL_URL: servers().mysqlUrl,
@@ -59,19 +47,11 @@ t.test('every type at its edges arrives in the table as the client prints it', a
   t.equal(found.length, rows);
   COLUMNS.forEach(([type, { same = (shown: string) => shown }], column) => {
     const json = type === 'JSON';
-    const parsed = (hex: string): string => JSON.stringify(JSON.parse(Buffer.from(hex, 'hex').toString()));
     const expected = printed.map((row) => (row[column] === 'NULL' ? null : same(row[column] ?? '')));
     const got = found.map((row) => (row[column] === null ? null : String(row[column] as string | number)));
-    const sorted = (text: string | null): string | null => text && sortedKeys(parsed(text));
-    t.same(json ? got.map(sorted) : got, json ? expected.map(sorted) : expected, type);
+    t.same(json ? got.map(sortedDocument) : got, json ? expected.map(sortedDocument) : expected, type);
   });
   const json = COLUMNS.findIndex(([type]) => type === 'JSON');
   const type = await cluster.value(`SELECT data_type FROM svv_all_columns WHERE column_name = 'c${json}'`);
   t.equal(type, 'super', 'documents are documents');
 });
-
-/** SUPER, like jsonb, keeps no order of keys. */
-function sortedKeys(text: string): string {
-  const value = JSON.parse(text) as Record<string, unknown>;
-  return JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))));
-}
