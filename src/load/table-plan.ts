@@ -57,7 +57,7 @@ export function planTable(
     const plan = { ...base, exists: false, columns: notNullKeys(columns, key), enforced: warehouse.enforcesKeys };
     return { ...plan, ddl: [warehouse.createTable(plan)] };
   }
-  const { columns, ddl } = fitted(warehouse, target, sources, names, existing, options);
+  const { columns, ddl } = fitted(warehouse, target, sources, names, key, existing, options);
   const enforced = existing.unique.some((set) => sameSet(set, key));
   return { ...base, exists: true, columns, enforced, ddl };
 }
@@ -108,6 +108,7 @@ function fitted(
   target: Table,
   sources: readonly SourceColumn[],
   names: ReadonlyMap<string, string>,
+  key: readonly string[],
   existing: TargetTable,
   options: PlanOptions,
 ): { columns: PlannedColumn[]; ddl: string[] } {
@@ -127,7 +128,9 @@ function fitted(
       }
       return column;
     }
-    if (options.evolve === 'add') ddl.push(...warehouse.widen(target, column, there));
+    // A key keeps its NOT NULL, also where the file could hold a NULL.
+    const bound = key.includes(name) ? { ...there, nullable: true } : there;
+    if (options.evolve === 'add') ddl.push(...warehouse.widen(target, column, bound));
     if (column.fit === 'cast' && !options.casts.has(source.name)) {
       differences.push(`${name} is ${there.type}, the files have ${warehouse.place(source, undefined, false).type}`);
       cures.push(`--cast ${source.name}`);

@@ -13,7 +13,9 @@ import { type ObjectFacts, storeObject } from './objects.js';
 /** Columns by name: the type in the file, and a value a row. */
 export type Columns = Readonly<Record<string, readonly [type: DataType, values: readonly unknown[], mysql?: string]>>;
 
-/** Stores an object with these columns; the key is `id` unless `facts` say otherwise. */
+let count = 0;
+
+/** Stores an object with these columns, never the same one twice; the key is `id` unless `facts` say otherwise. */
 export function stored(folder: string, columns: Columns, facts: ObjectFacts = {}): Receipt {
   const vectors = Object.entries(columns).map(
     ([name, [type, values]]) => [name, vectorFromArray(values, type)] as const,
@@ -22,6 +24,7 @@ export function stored(folder: string, columns: Columns, facts: ObjectFacts = {}
   return storeObject(folder, new Table(Object.fromEntries(vectors)), 0, {
     columns: Object.fromEntries(types) as Record<string, string>,
     cursorColumns: ['id'],
+    to: [String((count += 1))],
     ...facts,
   });
 }
