@@ -9,7 +9,7 @@ import { type Data, DataType, type Field, type RecordBatch, Schema } from 'apach
 import { BufferRegion, FieldNode, Message } from 'apache-arrow/ipc/metadata/message';
 import * as metadata from 'apache-arrow/ipc/metadata/message';
 import { Failure } from '../errors.js';
-import { ARROW_END, schemaBytes } from './arrow-bytes.js';
+import { ARROW_END, schemaBytes, streamedBatch } from './arrow-bytes.js';
 import { copyBits, countBits } from './bitmap.js';
 import type { StreamedBatch } from './row-group-encoder.js';
 
@@ -98,6 +98,13 @@ export class BatchCutter {
     this.rows = 0;
     this.bytes = 0;
     return { bytes: this.assembled(pieces, rows), rows, arrowBytes: bytes, pieces };
+  }
+
+  /** Copies what was taken so far, so that its record batches may go while more rows are waited for. */
+  detach(): void {
+    if (this.rows === 0) return;
+    const batch = streamedBatch(Uint8Array.from(this.assembled(this.pieces, this.rows)));
+    this.pieces = [{ batch, start: 0, end: this.rows }];
   }
 
   /** The last row up to `limit` that still fits; bytes grow with every row, so halving finds it. */

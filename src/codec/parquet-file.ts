@@ -11,6 +11,7 @@ import { streamedBatch } from './arrow-bytes.js';
 import type { BatchCutter, CutBatch } from './arrow-cut.js';
 import { withoutDictionary } from './dictionary-choice.js';
 import { type Footer, MAGIC, type RowGroup } from './parquet-footer.js';
+import { PassingBytes } from '../young-garbage.js';
 import { type EncodedGroups, encodeNoRows, encodeRowGroups, parquetWasm } from './row-group-encoder.js';
 
 export type Compression = 'snappy' | 'zstd' | 'gzip' | 'none';
@@ -63,13 +64,27 @@ export class RowCursor {
 
   /** Up to `rows` rows and about `bytes` bytes as one batch; undefined at the end of the stream. */
   async next(cutter: BatchCutter, rows: number, bytes: number): Promise<CutBatch | undefined> {
-    while (cutter.pendingRows < rows && !(await this.atEnd())) {
+    while (cutter.pendingRows < rows) {
+      if (this.batch && this.row >= this.batch.numRows && isLarge(this.batch)) {
+        cutter.detach();
+        this.release(this.batch);
+        this.batch = undefined;
+      }
+      if (await this.atEnd()) break;
       const before = this.row;
       if (this.batch) this.row = cutter.take(this.batch, before, rows - cutter.pendingRows, bytes);
       if (this.row === before) break;
     }
     return cutter.cut();
   }
+}
+
+/** Column buffers beyond which two record batches at a time are too many. */
+const LARGE_BATCH_BYTES = 4 << 20;
+
+function isLarge({ data }: RecordBatch): boolean {
+  const values = data.children.map((column) => (column.values as Uint8Array | undefined)?.byteLength ?? 0);
+  return values.reduce((sum, bytes) => sum + bytes, 0) > LARGE_BATCH_BYTES;
 }
 
 /** The first row group of a file is cut blind, by Arrow bytes; the next may be this many times larger. */
@@ -85,6 +100,9 @@ const GROUPS_PER_FILE = 8;
 const WIDE_ROW_BYTES = 64 << 10;
 const WIDE_GROUP_BYTES = 4 << 20;
 
+/** Bytes at the end of a row group that are handed out as a chunk of their own. */
+const HELD_BYTES = 4096;
+
 /** The least of a row group, in Arrow bytes. */
 const LEAST_GROUP_BYTES = 64 << 10;
 
@@ -99,6 +117,7 @@ export class ParquetFile {
   private groupBytes: number;
   private footer: Footer | undefined;
   private plain: readonly string[] | undefined;
+  private readonly passing = new PassingBytes(4 << 20);
 
   constructor(
     private readonly cutter: BatchCutter,
@@ -162,7 +181,14 @@ export class ParquetFile {
     // Its bytes began right after a magic of their own.
     const by = this.bytes - MAGIC.length;
     for (const group of encoded.footer.rowGroups) this.groups.push(group.moved(by, this.groups.length));
-    for (const chunk of encoded.chunks) yield this.handed(chunk);
+    // Whoever waits for the next chunk still holds the last one: a small one, not a row group.
+    for (let chunk = encoded.chunks.shift(); chunk; chunk = encoded.chunks.shift()) {
+      const end = Math.max(0, chunk.length - HELD_BYTES);
+      const tail = Uint8Array.from(chunk.subarray(end));
+      if (end > 0) yield this.handed(chunk.subarray(0, end));
+      yield this.handed(tail);
+      this.passing.passed(chunk.length);
+    }
   }
 
   private closing(keyValues: ReadonlyMap<string, string>): Footer {

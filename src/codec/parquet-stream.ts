@@ -34,7 +34,7 @@ export async function* oneParquetFile(stream: RowStream, options: ParquetStreamO
 
 /**
  * A tar member for each finished file, then the end record. A stream that fails gives the files finished before, an
- * end record that says `aborted`, and then its error. A file waits in memory up to 16 MiB, beyond that in `tempDir`.
+ * end record that says `aborted`, and then its error. A file waits in memory up to 4 MiB, beyond that in `tempDir`.
  */
 export async function* parquetMembers(
   opening: Promise<RowStream>,
@@ -58,11 +58,14 @@ export async function* parquetMembers(
   yield endMember(files.endRecord(0), files.streamRecords());
 }
 
+/** What of a file waits in memory; a row group more is there while it is written away. */
+const MEMORY_BYTES = 4 << 20;
+
 /** The end of a stream that failed before it said what it is. */
 const NOTHING = { status: 'aborted', rows: 0, bytes: 0, table: '', cursor_columns: [], from: null, to: null } as const;
 
 async function* member(files: Files, tempDir: string): AsyncGenerator<TarMember> {
-  const spool = new Spool(tempDir);
+  const spool = new Spool(tempDir, MEMORY_BYTES);
   try {
     const file = files.begin();
     const hash = createHash('sha256');

@@ -40,7 +40,7 @@ const command: Command = {
     {
       name: 'row-group-size',
       value: 'SIZE',
-      default: '16MiB',
+      default: '8MiB',
       help: 'encoded bytes of a row group; memory is about five',
     },
     {
@@ -67,7 +67,7 @@ const command: Command = {
       value: 'DIR',
       env: ['TMPDIR'],
       default: '/tmp',
-      help: 'where a file of a tar waits once it is larger than 16 MiB',
+      help: 'where a file of a tar waits once it is larger than 4 MiB',
     },
     { name: 'schema', value: 'FILE', help: 'the columns of NDJSON, as `from-parquet --schema` prints them' },
     { name: 'infer', help: 'guess the columns of NDJSON from its first 1000 rows, and say so' },
@@ -172,7 +172,7 @@ function optionsOf({ flags, operands }: Invocation): ParquetStreamOptions {
     target: parseChoice(flags.text('target') ?? 'redshift', '--target', TARGETS),
     documents: new Set(flags.texts('super')),
     rowGroupBytes: atLeast(
-      parseSize(flags.text('row-group-size') ?? '16MiB', '--row-group-size'),
+      parseSize(flags.text('row-group-size') ?? '8MiB', '--row-group-size'),
       LEAST_GROUP_BYTES,
       '--row-group-size',
     ),

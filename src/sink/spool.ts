@@ -3,6 +3,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileFailure } from '../errors.js';
+import { PassingBytes } from '../young-garbage.js';
 
 /** What stays in memory, in bytes. */
 export const SPOOL_MEMORY_BYTES = 16 << 20;
@@ -34,12 +35,14 @@ export class Spool {
   async *read(): AsyncGenerator<Uint8Array> {
     let at = 0;
     const onDisk = this.bytes - this.held;
+    const passing = new PassingBytes();
     while (this.file && at < onDisk) {
       const chunk = Buffer.allocUnsafe(Math.min(CHUNK_BYTES, onDisk - at));
       const { bytesRead } = await this.file.read(chunk, 0, chunk.length, at);
       if (bytesRead === 0) throw this.shorter();
       at += bytesRead;
       yield chunk.subarray(0, bytesRead);
+      passing.passed(bytesRead);
     }
     yield* this.chunks;
   }

@@ -1,5 +1,6 @@
 /** Standard input as a source of bytes. */
 import { fstatSync, read } from 'node:fs';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { promisify } from 'node:util';
 import { Failure, fileFailure } from '../errors.js';
 import type { Source } from '../stage.js';
@@ -36,21 +37,68 @@ export async function typedLine(signal: AbortSignal): Promise<string> {
   }
 }
 
-/** Bytes of a file read at once. */
-const FILE_CHUNK_BYTES = 256 << 10;
+/** Bytes read at once: more than a pipe holds. */
+const CHUNK_BYTES = 256 << 10;
 
 /**
- * Standard input for a reader that is done with a chunk before it asks for the one after the next: a file is read
- * into two buffers in turn, which costs a fifth less than a buffer for each chunk. Other kinds as {@link stdinBytes}.
+ * Standard input for a reader that is done with a chunk before it asks for the one after the next: read into two
+ * buffers in turn, which spares the garbage of a buffer for each chunk. What is neither a file nor a pipe comes as
+ * {@link stdinBytes}.
  */
 export function passingStdin(expected: string): Source<Uint8Array> {
-  return (signal) => (fstatSync(0).isFile() ? fileBytes(signal) : stdinBytes(expected)(signal));
+  return (signal) => {
+    const kind = fstatSync(0);
+    if (kind.isFile()) return fileBytes(signal);
+    return kind.isFIFO() || kind.isSocket() ? pipeBytes(signal) : stdinBytes(expected)(signal);
+  };
+}
+
+async function* pipeBytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  const [one, other] = [Buffer.alloc(CHUNK_BYTES), Buffer.alloc(CHUNK_BYTES)];
+  let next = other;
+  let chunk: Uint8Array | undefined;
+  let wake: () => void = () => {};
+  const callback = (bytes: number, buffer: Uint8Array): boolean => {
+    chunk = buffer.subarray(0, bytes);
+    wake();
+    // Stops reading until it is asked for more.
+    return false;
+  };
+  const onread = { buffer: () => (next = next === one ? other : one), callback };
+  // The types know `onread` of `connect` alone; the constructor takes it as well.
+  const socket = new Socket({ fd: 0, readable: true, writable: false, onread } as SocketConstructorOpts);
+  const stop = (): void => void socket.destroy();
+  signal.addEventListener('abort', stop, { once: true });
+  let over: { error?: Error } | undefined;
+  const end = (error?: Error): void => {
+    over ??= error === undefined ? {} : { error };
+    wake();
+  };
+  socket
+    .on('end', () => end())
+    .on('close', () => end())
+    .on('error', end);
+  try {
+    for (;;) {
+      const more = new Promise<void>((resolve) => (wake = resolve));
+      socket.resume();
+      if (!over) await more;
+      if (chunk === undefined) break;
+      const given = chunk;
+      chunk = undefined;
+      yield given;
+    }
+    if (over?.error) throw fileFailure(over.error, 'reading', 'stdin');
+  } finally {
+    signal.removeEventListener('abort', stop);
+    socket.destroy();
+  }
 }
 
 async function* fileBytes(signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const fill = promisify(read);
-  let buffer = new Uint8Array(FILE_CHUNK_BYTES);
-  let spare = new Uint8Array(FILE_CHUNK_BYTES);
+  let buffer = new Uint8Array(CHUNK_BYTES);
+  let spare = new Uint8Array(CHUNK_BYTES);
   for (;;) {
     signal.throwIfAborted();
     const { bytesRead } = await fill(0, buffer, 0, buffer.length, null).catch((error: unknown) => {
