@@ -103,7 +103,7 @@ const WIDE_GROUP_BYTES = 4 << 20;
 /** Bytes at the end of a row group that are handed out as a chunk of their own. */
 const HELD_BYTES = 4096;
 
-/** The least of a row group, in Arrow bytes. */
+/** The least of a row group, in Arrow bytes, but for the last of a file of limited size. */
 const LEAST_GROUP_BYTES = 64 << 10;
 
 /** Makes the bytes of one file. Memory: one batch and about four encoded row groups. */
@@ -129,15 +129,16 @@ export class ParquetFile {
 
   /** Everything before the footer, taken from the cursor until the file is full or the stream ends. */
   async *body(cursor: RowCursor): AsyncGenerator<Uint8Array> {
-    let arrowLimit = this.groupBytes;
+    let arrowLimit = Math.max(this.groupBytes, LEAST_GROUP_BYTES);
     while (this.rows < this.mostRows && !(await cursor.atEnd())) {
-      const { encoded, arrowBytes } = await this.encode(cursor, Math.max(arrowLimit, LEAST_GROUP_BYTES));
+      const { encoded, arrowBytes } = await this.encode(cursor, arrowLimit);
       yield* this.place(encoded);
       const ratio = encoded.bytes / arrowBytes;
       const missing = this.missingBytes();
       if (missing !== undefined && missing < (this.options.fileBytes ?? 0) * CLOSE_ENOUGH) break;
       const wanted = Math.min(this.groupBytes, missing ?? Number.POSITIVE_INFINITY) / ratio;
-      arrowLimit = Math.ceil(Math.min(wanted, arrowLimit * GROWTH));
+      // What is missing from a small file may be less than a row group has otherwise.
+      arrowLimit = Math.ceil(Math.min(wanted, Math.max(arrowLimit * GROWTH, LEAST_GROUP_BYTES)));
     }
     if (this.groups.length === 0) yield* this.place(encodeNoRows(this.cutter.emptyStream, this.properties()));
   }
