@@ -31,8 +31,10 @@ export async function openRedshift(
   refuseUnknown(settings);
   const via = parseChoice(flags.text('via') ?? 'connection', '--via', ['connection', 'data-api']);
   const role = flags.text('iam-role');
-  const authorization = role === undefined ? keysOf(env) : parseRole(role);
-  secrets(authorization).forEach((secret) => words.secret(secret));
+  const given = role === undefined ? undefined : parseRole(role);
+  for (const secret of [env.AWS_SECRET_ACCESS_KEY, env.AWS_SESSION_TOKEN]) words.secret(secret);
+  // Keys are missed only by a COPY: rs-ddl prints a table without any.
+  const authorization = (): Authorization => given ?? keysOf(env);
   const manifests = flags.text('manifest-prefix');
   if (manifests !== undefined && parseLocation(manifests).scheme !== 's3') {
     throw new Failure('usage', `--manifest-prefix ${manifests}: expected s3://bucket/prefix/`);
@@ -51,10 +53,6 @@ function refuseUnknown({ extra }: WarehouseSettings): void {
   throw new Failure('usage', `the warehouse URL has an unknown parameter ${unknown}`, {
     hint: `Besides libpq's: ${[...PARAMETERS].join(', ')}.`,
   });
-}
-
-function secrets(authorization: Authorization): (string | undefined)[] {
-  return authorization.kind === 'keys' ? [authorization.secret, authorization.token] : [];
 }
 
 /** The wire protocol, with a password of one's own or (`auth=iam`) a temporary one for each connection. */

@@ -45,7 +45,8 @@ export interface RedshiftOptions {
   /** Opens a session; its statements without values go by the simple protocol. */
   connect: () => Promise<Session>;
   s3: () => Promise<S3Client>;
-  authorization: Authorization;
+  /** Asked for by each COPY; 78 when there is none. */
+  authorization: () => Authorization;
   /** Folder for manifests; undefined: `_tablepipe/manifests/` in the bucket of the data. */
   manifests: string | undefined;
   /** Region of the cluster; undefined when nothing tells it. */
@@ -129,7 +130,8 @@ export class Redshift implements Warehouse {
   }
 
   async stage(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged> {
-    const { s3, region, signal } = this.options;
+    const { s3, region, signal, authorization } = this.options;
+    authorization();
     const urls = receipts.map(({ url }) => url);
     await demandRegion(await s3(), urls, region, signal, this.regions);
     const filled = await this.withRows(session, receipts, open);
@@ -209,7 +211,7 @@ export class Redshift implements Warehouse {
     const url = manifestUrl(folder, plan.target.table);
     const text = manifestText(receipts);
     const columns = plan.columns.map(({ name }) => quoted(name));
-    const statement = copyStatement({ table, columns }, url, authorization);
+    const statement = copyStatement({ table, columns }, url, authorization());
     if (session.dry) {
       await session.write(`-- ${url}\n${text.trim().replaceAll(/^/gm, '-- ')}\n${maskKeys(statement)}`);
       return receipts.reduce((total, { rows }) => total + (rows ?? 0), 0);
