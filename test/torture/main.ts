@@ -1,7 +1,7 @@
 /**
  * `make torture`: rounds of the line under faults for TORTURE_MINUTES (10), some at once (TORTURE_LANES, 3). SEED
  * repeats what an earlier one did, ROUND plays one round of it. The first thing that an invariant forbids ends it with 1
- * (TORTURE_GO_ON=1: after the time). `--record` adds the counts to test/fault/RESULTS.md.
+ * (TORTURE_GO_ON=1: after the time). TORTURE_MOSTLY=deaths or cuts chooses what there is most of, and belongs to a replay. `--record` adds the counts to test/fault/RESULTS.md.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { record } from './results.js';
-import { EVERYTHING, roundPlan } from './round-plan.js';
+import { EVERYTHING, type PlanLimits, roundPlan } from './round-plan.js';
 import { Pace, type RoundEnd, playRound } from './round.js';
 import { addCounts, noCounts, tableOf, total } from './tally.js';
 import { World } from './world.js';
@@ -22,6 +22,8 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 const { env } = process;
 const seed = env.SEED || randomBytes(4).toString('hex');
 const only = env.ROUND ? Number(env.ROUND) : undefined;
+const mostly: Pick<PlanLimits, 'mostly'> | undefined =
+  env.TORTURE_MOSTLY === 'deaths' || env.TORTURE_MOSTLY === 'cuts' ? { mostly: env.TORTURE_MOSTLY } : undefined;
 const minutes = Number(env.TORTURE_MINUTES || 10);
 const lanes = only === undefined ? Number(env.TORTURE_LANES || 3) : 1;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -59,7 +61,12 @@ async function lane(): Promise<void> {
     next += 1;
     if (only !== undefined && round !== only) return;
     const start = Date.now();
-    const end = await playRound(world, roundPlan(seed, round, { runs: RUNS, kinds: EVERYTHING }), folder, pace);
+    const end = await playRound(
+      world,
+      roundPlan(seed, round, { runs: RUNS, kinds: EVERYTHING, ...mostly }),
+      folder,
+      pace,
+    );
     addCounts(counts, end.counts);
     for (const { kind } of end.findings) counts[kind] += 1;
     const verdict = end.findings.length === 0 ? 'equal' : 'RED';
@@ -87,5 +94,7 @@ function report(round: number, { findings, log }: RoundEnd): void {
   const lines = findings.map(({ kind, what }) => `${kind}: ${what}`);
   writeFileSync(file, [...lines, ...log, ''].join('\n'));
   for (const line of lines) say(`  ${line.slice(0, 600)}`);
-  say(`  what happened: ${file}\n  again: make torture SEED=${seed} ROUND=${round}`);
+  say(
+    `  what happened: ${file}\n  again: make torture SEED=${seed} ROUND=${round}${mostly ? ` TORTURE_MOSTLY=${mostly.mostly}` : ''}`,
+  );
 }
