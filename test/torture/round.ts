@@ -110,7 +110,6 @@ class Round {
       const end = await this.run([]);
       if (this.findings.length > 0) return;
       const disturbed = restarts !== this.world.restarts || restarts % 2 === 1;
-      if (end.code === 0 && !disturbed) this.pace.note(end.ms);
       if (end.code === 0 && isQuiet(end)) break;
       if (end.code === 0 || disturbed) continue;
       patience -= 1;
@@ -196,6 +195,7 @@ class Round {
     const end = await run.ended;
     await told(end);
     countStatus(this.counts, end);
+    if (end.code === 0) this.pace.note(end.ms);
     const ms = end.ms.toFixed(0);
     this.log.push(
       `  ${end.code} (${end.parts.join(' ')}) in ${ms} ms`,
