@@ -11,7 +11,7 @@ import { OLD_MS, SETTLE_MS } from './renewal.js';
 import { type Stored, crcText, nameTaken } from './stored.js';
 
 /** Memory: one chunk. A file that is killed half-way leaves a temporary one, which s3-clean finds. */
-export function fileObject(path: string): Sink<Uint8Array, Stored> {
+export function fileObject(path: string, settleMs = SETTLE_MS): Sink<Uint8Array, Stored> {
   return async (input, signal) => {
     const temporary = temporaryName(path);
     try {
@@ -28,7 +28,7 @@ export function fileObject(path: string): Sink<Uint8Array, Stored> {
       const stored = { url: `file://${path}`, bytes, etag: `"${sum}"`, crc32: sum, created };
       if (!created) {
         await demandSame(path, stored);
-        await renewFile(path, signal);
+        await renewFile(path, settleMs, signal);
       }
       return stored;
     } catch (error) {
@@ -71,12 +71,12 @@ async function onFile(path: string, work: () => Promise<unknown>): Promise<void>
 }
 
 /** An old file is made young, and must be there still when a removal that was decided before is over (renewal.ts). */
-async function renewFile(path: string, signal: AbortSignal): Promise<void> {
+async function renewFile(path: string, settleMs: number, signal: AbortSignal): Promise<void> {
   try {
     if (Date.now() - (await stat(path)).mtimeMs <= OLD_MS) return;
     const now = new Date();
     await utimes(path, now, now);
-    await pause(SETTLE_MS, signal);
+    await pause(settleMs, signal);
     await stat(path);
   } catch (error) {
     if (systemCode(error) !== 'ENOENT') throw error;

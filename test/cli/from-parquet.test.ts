@@ -140,7 +140,7 @@ t.test('--schema, --metadata, --stats and --head of an object fetch only what th
 
 t.test('memory stays bounded: many row groups, one large row group, from a file and from a pipe', async (t) => {
   const many = join(dir, 'many.parquet');
-  await duckFile(many, 'SELECT i id, repeat(md5(i::VARCHAR), 4) t FROM range(350000) r(i)', 'ROW_GROUP_SIZE 20000');
+  await duckFile(many, 'SELECT i id, repeat(md5(i::VARCHAR), 4) t FROM range(400000) r(i)', 'ROW_GROUP_SIZE 20000');
   const long = Array.from({ length: 200_000 }, (_, index) => `${index} `.padEnd(400, randomBytes(100).toString('hex')));
   const columnData = [
     { name: 'id', data: long.map((_, index) => BigInt(index)), type: 'INT64' as const },

@@ -1,6 +1,6 @@
 /** `s3-clean`: what it calls things, and that it removes what it was told to and nothing else. */
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3';
@@ -237,4 +237,18 @@ t.test('what is committed while it works stays: by a known chain, and by one tha
       if (object) t.notMatch(String(ended.stdout), object);
     t.equal((await states()).filter((state) => state === 'stored').length, table === 'shop.orders' ? 4 : 6, table);
   }
+});
+
+t.test('a lake of files: old orphans and what a killed run left go, the young and the foreign stay', async (t) => {
+  const url = `file://${dir}/lake/`;
+  await mkdir(`${dir}/lake`);
+  const name = (first: string): string => `x-${first.padEnd(16, '0')}.parquet`;
+  const week = new Date(Date.now() - 8 * 86_400_000);
+  const old = [name('a'), '.tmp-0123456789abcdef', 'readme.txt'];
+  for (const one of [...old, name('b')]) await writeFile(`${dir}/lake/${one}`, 'x');
+  for (const one of old) await utimes(`${dir}/lake/${one}`, week, week);
+  const words = ['clean', url, '--orphans', '--uploads', '--force', '--delete', '--store', `file://${dir}/another/`];
+  const { stdout } = demandCode(await run('s3-clean', words, { env: s3.env }));
+  t.match(JSON.parse(String(stdout).trim().split('\n').at(-1) ?? ''), { objects: 2, bytes: 2, dry_run: false });
+  t.same((await readdir(`${dir}/lake`)).sort(), ['readme.txt', name('b')].sort());
 });

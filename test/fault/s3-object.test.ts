@@ -63,7 +63,7 @@ t.setTimeout(180_000);
 t.jobs = OPERATIONS.length;
 for (const operation of OPERATIONS) {
   t.test(`${operation}: ${FAULTS.length} faults, once and twice`, async (t) => {
-    const s3 = await S3Scratch.open(400);
+    const s3 = await S3Scratch.open(1_000);
     for (const fault of FAULTS) {
       for (const times of [1, 2]) {
         s3.faults.clear();

@@ -3,8 +3,12 @@
  * that knows conditional removals and on one that does not: what a receipt speaks of is there.
  */
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, stat, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
+import { fileObject } from '../../src/sink/file-object.js';
 import { removeObjects } from '../../src/sink/removal.js';
 import { MIB, S3Scratch, chunksOf } from '../support/s3-scratch.js';
 
@@ -120,3 +124,25 @@ t.test('what was written since it was listed is not asked to go at all', async (
   t.equal(await s3.content(key), undefined);
   t.same([...(await remove(key, modified, async () => modified))], [], 'one that is gone already is fine');
 });
+
+t.test(
+  'a file that is old is made young; one that is removed meanwhile is 75, and there again the next time',
+  async (t) => {
+    const dir = await mkdtemp(join(tmpdir(), 'renewal-'));
+    t.teardown(() => rm(dir, { recursive: true, force: true }));
+    const path = join(dir, 'x.parquet');
+    const put = (settleMs = 0) => fileObject(path, settleMs)(chunksOf(small), signal);
+    const first = await put();
+    const old = new Date(Date.now() - 13 * 3_600_000);
+    await utimes(path, old, old);
+    t.same(await put(), { ...first, created: false });
+    t.ok(Date.now() - (await stat(path)).mtimeMs < 600_000, 'young again');
+    await utimes(path, old, old);
+    const failed = put(2_000);
+    failed.catch(() => {});
+    while (Date.now() - (await stat(path)).mtimeMs > 600_000) await sleep(10);
+    await rm(path);
+    await t.rejects(failed, refusal('temporary'));
+    t.match(await put(), { created: true });
+  },
+);
