@@ -32,7 +32,7 @@ const EXPIRED = new Set(['ExpiredToken', 'ExpiredTokenException', 'TokenRefreshR
 
 /** What was asked for does not exist on this store or for this account. */
 const SETUP =
-  /^(?:InvalidStorageClass|InvalidEncryptionAlgorithmError|KMS\..*|InvalidTag|InvalidBucketName|InvalidArgument|NotImplemented)$/;
+  /^(?:InvalidStorageClass|InvalidEncryptionAlgorithmError|KMS\..*|InvalidTag|InvalidBucketName|InvalidArgument|InvalidRequest|NotImplemented)$/;
 
 /** True when the store says that what arrived is not what was sent: damaged on the way, worth one more try. */
 export function isDamaged(error: unknown): boolean {

@@ -50,6 +50,22 @@ t.test('storage class, encryption, key and tags go with the object, whole and in
   }
 });
 
+t.test('encryption and classes on this very store: what it has is recorded, for the rest it is 78', async (t) => {
+  for (const options of [{ sse: 'AES256' }, { sse: 'aws:kms', kmsKeyId: 'k' }, { storageClass: 'STANDARD_IA' }]) {
+    for (const bytes of [small, large]) {
+      const key = s3.key();
+      const done = await s3
+        .sink(key, options)(chunksOf(bytes), signal)
+        .catch((error: unknown) => error);
+      if (done instanceof Error) t.match(done, { name: 'Failure', kind: 'config' }, JSON.stringify(options));
+      else {
+        const { ServerSideEncryption: sse, StorageClass: storageClass } = await s3.head(key);
+        t.match({ sse, storageClass }, 'sse' in options ? { sse: options.sse } : options);
+      }
+    }
+  }
+});
+
 t.test('the store keeps the tags', async (t) => {
   for (const bytes of [small, large]) {
     const Key = s3.key();
