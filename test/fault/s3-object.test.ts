@@ -59,7 +59,7 @@ const scenes: Record<(typeof OPERATIONS)[number], (t: Test, s3: S3Scratch) => Pr
 const acted = (fault: (typeof FAULTS)[number]): boolean =>
   ['lose-answer', 'reset-after', 'cut-answer'].includes(String(fault));
 
-t.setTimeout(180_000);
+t.setTimeout(290_000);
 t.jobs = OPERATIONS.length;
 for (const operation of OPERATIONS) {
   t.test(`${operation}: ${FAULTS.length} faults, once and twice`, async (t) => {
