@@ -1,4 +1,5 @@
 /** What the server would do for a statement, asked before the first row (reference/mysql.md 2.3). */
+import { Failure } from '../errors.js';
 import type { Ask } from '../mysql-session.js';
 import type { Condition } from './keyset.js';
 
@@ -16,11 +17,13 @@ export interface Verdict {
  * @param begun the statement has a lower bound, so an index that is walked from its start is walked in vain
  */
 export async function explain(ask: Ask, statement: Condition, begun: boolean): Promise<Verdict> {
-  const steps = await ask(`EXPLAIN ${statement.sql}`, statement.values);
+  // MySQL 9 prints a tree unless it is told otherwise.
+  const steps = await ask(`EXPLAIN FORMAT=TRADITIONAL ${statement.sql}`, statement.values);
   const lines: string[] = [];
   const objections: string[] = [];
   let rows = 0;
   for (const step of steps) {
+    if (step.type === undefined) throw new Failure('protocol', 'the answer to EXPLAIN has no column `type`');
     const access = step.type ?? 'none';
     const extra = step.Extra ?? '';
     rows += Number(step.rows ?? 0);

@@ -90,7 +90,8 @@ function isRead(info: string): boolean {
 
 /**
  * A transaction's first statement may have waited for a metadata lock before InnoDB knew of it: the lag is taken off
- * here too. One that waited longer than that and then stays open is the gap that remains.
+ * here too. One that waited longer than that and then stays open is the gap that remains: its process sleeps, and no
+ * list says when its statement began. The help of `--lag` says so.
  */
 async function openTransactions(session: MysqlSession, lagMs: number, signal: AbortSignal): Promise<Bound[]> {
   for (let attempt = 0; attempt < FRESH_TRIES; attempt += 1) {

@@ -18,7 +18,7 @@ const ask: Ask = async (sql, values = []) => {
 async function table(definition: string): Promise<Table> {
   await db.run('DROP TABLE IF EXISTS x');
   await db.run(`CREATE TABLE x (${definition}) ENGINE=InnoDB`);
-  const found = await describeTable(ask, true, db.name, 'x');
+  const found = await describeTable(ask, db.mariadb, db.name, 'x');
   if (!found) throw new Error('the table is not there');
   return found;
 }
@@ -108,7 +108,7 @@ t.test('an index counts when it delivers the order, the primary key InnoDB appen
     [', KEY k (other, update_at)', /no index begins/],
     [', KEY k (update_at, other)', /has the order `update_at`, `other`, `id`/],
     [', KEY k (update_at DESC, id)', /descending/],
-    [', KEY k (update_at, id) IGNORED', /invisible/],
+    [`, KEY k (update_at, id) ${db.mariadb ? 'IGNORED' : 'INVISIBLE'}`, /invisible/],
   ];
   for (const [keys, why] of flaws) {
     t.match(
@@ -131,7 +131,7 @@ t.test('the printed CREATE INDEX works and is then used', async (t) => {
   const found = await table(`${ID}, update_at ${TIME}`);
   const columns = cursorColumns(found, null);
   await db.run(createIndex(found, columns));
-  const again = await describeTable(ask, true, db.name, 'x');
+  const again = await describeTable(ask, db.mariadb, db.name, 'x');
   t.equal(again && demandIndex(again, columns, false), 'idx_x_update_at_id');
 });
 
@@ -159,6 +159,6 @@ t.test('JSON is told from LONGTEXT', async (t) => {
   const found = await table(`${ID}, j JSON, l LONGTEXT`);
   t.same(
     found.columns.map(({ type }) => type),
-    ['bigint(20)', 'json', 'longtext'],
+    [db.mariadb ? 'bigint(20)' : 'bigint', 'json', 'longtext'],
   );
 });

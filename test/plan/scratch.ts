@@ -7,6 +7,7 @@ import { connectSource, servers } from '../support/servers.js';
 export interface Scratch {
   /** The name of the database. */
   name: string;
+  mariadb: boolean;
   sql: Connection;
   /** Runs one statement. */
   run(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
@@ -21,15 +22,28 @@ export async function scratch(prefix: string): Promise<Scratch> {
   await first.query(`CREATE DATABASE ${name} CHARACTER SET utf8mb4`);
   await first.end();
   const sql = await connectSource(name);
+  const [version] = await sql.query('SELECT VERSION() AS version');
+  const mariadb = JSON.stringify(version).includes('MariaDB');
+  if (!mariadb) await sql.query('SET cte_max_recursion_depth = 10000000');
   return {
     name,
+    mariadb,
     sql,
-    run: async (text, values) => (await sql.query(text, values))[0] as unknown as Record<string, unknown>[],
+    run: async (text, values) =>
+      (await sql.query(mariadb ? text : counted(text), values))[0] as unknown as Record<string, unknown>[],
     async drop() {
       await sql.query(`DROP DATABASE IF EXISTS ${name}`);
       await sql.end();
     },
   };
+}
+
+/** MariaDB's tables of numbers, `seq_1_to_9`, as MySQL can say it. */
+function counted(text: string): string {
+  return text.replaceAll(
+    /\bseq_([0-9]+)_to_([0-9]+)\b/g,
+    '(WITH RECURSIVE s (seq) AS (SELECT $1 UNION ALL SELECT seq + 1 FROM s WHERE seq < $2) SELECT seq FROM s) AS numbers',
+  );
 }
 
 export interface Extracted {

@@ -96,9 +96,24 @@ async function rowLock(): Promise<() => Promise<void>> {
   };
 }
 
+/** A prepared XA transaction outlives its connection; nobody is in the list of processes for it. */
+async function preparedXa(): Promise<() => Promise<void>> {
+  const name = `'late-${process.pid}-${(prepared += 1)}'`;
+  const branch = await writer();
+  for (const step of [`XA START ${name}`, 'INSERT INTO late (id) VALUES (100)', `XA END ${name}`, `XA PREPARE ${name}`])
+    await branch.query(step);
+  await branch.end();
+  await sleep(400);
+  await db.run('INSERT INTO late (id) VALUES (101)');
+  return async () => void (await db.run(`XA COMMIT ${name}`));
+}
+
+let prepared = 0;
+
 const CASES = {
   'a transaction held open': { write: openTransaction, arrives: [100, 0], rule: /open transaction/ },
   'an INSERT behind a metadata lock': { write: metadataLock, arrives: [100, 0], rule: /statement connection/ },
+  'a prepared XA transaction left over': { write: preparedXa, arrives: [100, 0], rule: /a prepared XA transaction/ },
   'an UPDATE behind a row lock': { write: rowLock, arrives: [3, 7], rule: /statement connection|open transaction/ },
 } as const;
 

@@ -31,17 +31,19 @@ async function held(shards: readonly Shard[], key: string): Promise<string[][]> 
   return parts;
 }
 
+// MD5 left MySQL with version 9.
+const HASH = 'LEFT(SHA2(seq, 256), 32)';
+const UUID = `CONCAT(LEFT(${HASH}, 8), '-', SUBSTR(${HASH}, 9, 4), '-4', SUBSTR(${HASH}, 14, 3), '-8', SUBSTR(${HASH}, 18, 3), '-', RIGHT(${HASH}, 12))`;
+
 const TABLES: Record<string, [columns: string, key: string, select: string]> = {
   'two clusters far apart': ['id BIGINT UNSIGNED PRIMARY KEY', 'id', 'IF(seq <= 1500, seq, 9000000000000 + seq)'],
   sparse: ['id BIGINT PRIMARY KEY', 'id', 'CAST(seq * seq * 1009 AS SIGNED) - 500000'],
   'composite and skewed': ['a INT, b INT, PRIMARY KEY (a, b)', "CONCAT(a, ':', b)", 'IF(seq <= 2500, 1, seq), seq'],
   'text in a collation': ['s VARCHAR(40) PRIMARY KEY', 's', "CONCAT(ELT(1 + seq % 5, 'a', 'B', 'ä', 'zz', ''), seq)"],
-  UUIDs: [
-    'u UUID PRIMARY KEY',
-    'u',
-    'CAST(CONCAT(LEFT(MD5(seq), 8), "-", SUBSTR(MD5(seq), 9, 4), "-4", SUBSTR(MD5(seq), 14, 3), "-8", SUBSTR(MD5(seq), 18, 3), "-", RIGHT(MD5(seq), 12)) AS UUID)',
-  ],
-  bytes: ['b BINARY(16) PRIMARY KEY', 'HEX(b)', 'UNHEX(MD5(seq))'],
+  UUIDs: db.mariadb
+    ? ['u UUID PRIMARY KEY', 'u', `CAST(${UUID} AS UUID)`]
+    : ['u CHAR(36) CHARACTER SET ascii PRIMARY KEY', 'u', UUID],
+  bytes: ['b BINARY(16) PRIMARY KEY', 'HEX(b)', `UNHEX(${HASH})`],
 };
 
 for (const [name, [columns, key, select]] of Object.entries(TABLES)) {
