@@ -38,7 +38,14 @@ export function isPassing(error: unknown): boolean {
 
 /** mysql2 marks what ended a connection as fatal, also where it gives no code. */
 function isLost(error: unknown): boolean {
+  if (isRefusedCertificate(error)) return false;
   return LOST.test(systemCode(error) ?? '') || (error as { fatal?: boolean } | undefined)?.fatal === true;
+}
+
+/** mysql2 gives whatever ends a TLS handshake the same code, also a connection that was cut; only the text tells. */
+function isRefusedCertificate(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  return code === 'HANDSHAKE_SSL_ERROR' && /certificate|self.signed|altname/i.test(message ?? '');
 }
 
 /** True when the server does not offer TLS. */
@@ -60,7 +67,8 @@ export function mysqlFailure(error: unknown, doing: string): Failure {
   }
   const code = systemCode(error) ?? '';
   if (hasNoTls(error)) return failure('config', doing, error, 'The server has no TLS; say --ssl-mode disabled.');
-  if (TLS.test(code)) return failure('denied', doing, error, 'Give the authority with --ssl-ca, or see --ssl-mode.');
+  if (TLS.test(code) || isRefusedCertificate(error))
+    return failure('denied', doing, error, 'Give the authority with --ssl-ca, or see --ssl-mode.');
   if (code === 'ENOTFOUND') return failure('config', doing, error, 'Check the host name.');
   if (code === 'ENOENT' || code === 'EACCES') return failure('config', doing, error, 'Check the socket path.');
   if (isLost(error)) return failure('temporary', doing, error, 'Check that the server is up and reachable.');

@@ -69,9 +69,12 @@ async function connectOnce(settings: MysqlSettings, encrypted: boolean, signal: 
   const { createConnection } = await import('mysql2');
   const { host, port, socketPath, tunnel, connectMs } = settings;
   const through = tunnel ? await tunnel.open(host, port, signal) : undefined;
+  // What a certificate is compared with where mysql2 gives no name, which it does not for an address: node:tls would
+  // take it for localhost.
+  const stream = (): Duplex => Object.assign(through ?? lendingSocket(port, host), { _host: host });
   const connection = createConnection({
     ...options(settings, encrypted),
-    ...(socketPath === undefined ? { stream: () => through ?? lendingSocket(port, host) } : {}),
+    ...(socketPath === undefined ? { stream } : {}),
   });
   return await new Promise((resolve, reject) => {
     const giveUp = (error: unknown): void => {

@@ -299,6 +299,18 @@ t.test('a table of a thousand columns', async (t) => {
   t.equal(rows[1]?.c999, 999);
 });
 
+t.test('a query of 4,096 columns, the most a server returns', async (t) => {
+  const columns = Array.from({ length: 4096 }, (_, i) => `id + ${i} AS c${i}`).join(', ');
+  const words = ['wide', '--query', `SELECT ${columns} FROM ${db.name}.ties WHERE id <= 3`, '--cursor', 'c0'];
+  const { rows, ended, end } = await extract([...words, '--until', 'none', '--allow-full-scan']);
+  demandCode(ended);
+  t.match(end, { status: 'complete', rows: 3, to: ['3'] });
+  t.same(
+    rows.map((row) => [Object.keys(row).length, Number(row.c0), Number(row.c4095)]),
+    [1, 2, 3].map((id) => [4096, id, id + 4095]),
+  );
+});
+
 t.test('cursor columns of a query that do not tell its rows apart are found out', async (t) => {
   const query = `SELECT update_at AS at, id FROM ${db.name}.ties WHERE id BETWEEN 9990 AND 10010`;
   const words = ['tied', '--query', query, '--allow-full-scan'];
