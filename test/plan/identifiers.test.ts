@@ -89,7 +89,7 @@ function hostileName(taken: Set<string>): string {
 t.setTimeout(120_000);
 const db = await scratch('names');
 const connection = mysql.createConnection(servers().mysqlUrl);
-const session = new MysqlSession(connection, db.mariadb ? '10.11-MariaDB' : '9.0');
+const session = new MysqlSession(connection, db.mariadb ? '10.11-MariaDB' : '9.0', 60_000);
 t.teardown(async () => {
   await session.end();
   await db.drop();
