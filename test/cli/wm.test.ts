@@ -217,6 +217,8 @@ t.test(
     t.equal((await two.run(['import', 'shop.other'], stdout)).code, 65);
     t.equal((await two.run(['import', TABLE], stdout.split('\n').slice(0, 2).join('\n'))).code, 82, 'cut');
     t.equal((await two.run(['import', TABLE], stdout.replace('9', '8'))).code, 65, 'edited');
+    const newer = await two.run(['import', TABLE], stdout.replaceAll('"v":1', '"v":2'));
+    t.match(newer, { code: 78, stderr: /version 2.*upgrade/ });
     await two.run(['advance', TABLE], linesOf(receiptsFrom(3, 1)));
     t.equal((await two.run(['import', TABLE], stdout)).code, 80, 'the chain went on');
     const old = JSON.stringify({
@@ -230,23 +232,27 @@ t.test(
   },
 );
 
-/** Receipts of real Parquet files in a folder. */
-async function written(folder: string): Promise<Receipt[]> {
-  await mkdir(folder, { recursive: true });
-  const receipts = receiptsFrom(0, 3);
+/** Receipts of real Parquet files in a place; `put` resolves to the etag where there is one. */
+async function stored(
+  place: string,
+  put: (name: string, bytes: Uint8Array) => Promise<string | undefined>,
+): Promise<Receipt[]> {
   return Promise.all(
-    receipts.map(async (receipt, n) => {
+    receiptsFrom(0, 3).map(async (receipt, n) => {
       const bytes = parquetFile(TABLE, receipt.from, receipt.to ?? [], 10);
-      const path = join(folder, `${n}.parquet`);
-      await writeFile(path, bytes);
-      return {
-        ...receipt,
-        url: `file://${path}`,
-        bytes: bytes.length,
-        crc32: crc32(bytes).toString(16).padStart(8, '0'),
-      };
+      const etag = (await put(`${n}.parquet`, bytes)) ?? '';
+      const sum = crc32(bytes).toString(16).padStart(8, '0');
+      return { ...receipt, url: `${place}${n}.parquet`, bytes: bytes.length, etag, crc32: sum };
     }),
   );
+}
+
+async function written(folder: string): Promise<Receipt[]> {
+  await mkdir(folder, { recursive: true });
+  return stored(`file://${folder}${folder.endsWith('/') ? '' : '/'}`, async (name, bytes) => {
+    await writeFile(join(folder, name), bytes);
+    return undefined;
+  });
 }
 
 t.test('verify: links, objects, sizes and checksums', { timeout: 240_000 }, async (t) => {
@@ -405,10 +411,12 @@ t.test(
 t.test('on S3 every command does the same', { timeout: 300_000 }, async (t) => {
   const s3 = await testS3();
   t.teardown(() => s3.stop());
-  const [store, other] = [(await s3.store()).url, (await s3.store()).url];
+  const [store, other, lake] = [(await s3.store()).url, (await s3.store()).url, await s3.store()];
+  const { signal } = new AbortController();
   const run = (words: string[], input?: string): Promise<Ended> =>
     wm(words, { ...s3.env, TABLEPIPE_WM_STORE: store }, input);
-  const receipts = linesOf(await written(join(root, 's3')));
+  const objects = await stored(lake.url, async (name, bytes) => (await lake.create(name, bytes, signal)).etag);
+  const receipts = linesOf(objects);
   t.equal((await run(['advance', TABLE, '--flush-files', '2'], receipts)).code, 0);
   const start = s3.proxy.requests.length;
   t.match(json(await run(['get', TABLE])), { cursor: ['3'], generation: 2 });
@@ -419,6 +427,15 @@ t.test('on S3 every command does the same', { timeout: 300_000 }, async (t) => {
   t.match(json(await run(['diff', TABLE, '1', '2'])), { changes: { cursor: { from: ['2'], to: ['3'] } } });
   t.equal(lines(await run(['pending', TABLE])).length, 4);
   t.match(json(await run(['verify', TABLE, '--read'])), { ok: true, generations: 2 });
+  const second = Buffer.from((await lake.read('1.parquet', signal)) ?? []);
+  await lake.replace('1.parquet', Buffer.from(second).fill(1, 10, 11), signal);
+  t.match(await run(['verify', TABLE]), { code: 65, stdout: /1\.parquet.*(?:CRC-32|etag)/ });
+  await lake.replace('1.parquet', second.subarray(1), signal);
+  t.match(await run(['verify', TABLE]), { code: 65, stdout: /bytes, the receipt says/ });
+  await lake.remove('1.parquet', signal);
+  t.match(await run(['verify', TABLE]), { code: 65, stdout: /no such object/ });
+  await lake.replace('1.parquet', second, signal);
+  t.match(json(await run(['verify', TABLE])), { ok: true });
   t.match(json(await run(['loaded', TABLE, '--generation', '1'])), { generation: 3 });
   t.match(json(await run(['set', TABLE, '--cursor', '["9"]'])), { generation: 4, from: ['3'] });
   t.match(json(await run(['reset', TABLE])), { generation: 5, from: ['9'] });
@@ -429,8 +446,7 @@ t.test('on S3 every command does the same', { timeout: 300_000 }, async (t) => {
   t.equal((await run(['export', TABLE, '--store', other])).stdout, exported);
   t.match(json(await run(['prune', TABLE, '--keep', '1'])), { noop: true }, 'too young');
   t.match(json(await run(['force-reset', TABLE])), { generation: 7, moved: 6 });
-  const from = `file://${join(root, 's3')}/`;
-  t.match(json(await run(['rebuild', TABLE, '--from', from])), { generation: 8, files: 3, to: ['3'] });
+  t.match(json(await run(['rebuild', TABLE, '--from', lake.url])), { generation: 8, files: 3, to: ['3'] });
   const lease = json(await run(['lock', TABLE, '--ttl', '1h']));
   t.match(await run(['run', TABLE, '--', 'true']), { code: 80 });
   t.match(json(await run(['unlock', TABLE, '--token', String(lease.token)])), { released: true });

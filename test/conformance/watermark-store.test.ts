@@ -1,11 +1,16 @@
 /** One suite for every store: the file store, the S3 store, and both behind faults. */
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { connectS3 } from '../../src/connect/s3.js';
 import { openChain } from '../../src/watermark/chain.js';
 import { FileStore } from '../../src/watermark/file-store.js';
 import { tryStore } from '../../src/watermark/probe.js';
+import { S3Store } from '../../src/watermark/s3-store.js';
 import { type WatermarkStore, generationName, tableFolder } from '../../src/watermark/store.js';
 import { emptyState, foldSet } from '../../src/watermark/state.js';
 import { BreakingStore, MemoryStore } from '../watermark/memory-store.js';
@@ -211,6 +216,23 @@ t.test('file: leftovers of a killed writer are not generations; a symbolic link 
     1,
     'no new temporary file stays',
   );
+});
+
+t.test("S3: the time is the server's, also when it answers that there is nothing", async (t) => {
+  const hourMs = 3_600_000;
+  const server = createServer((_, answer) => {
+    const date = new Date(Date.now() + hourMs).toUTCString();
+    answer.writeHead(404, { date, 'content-type': 'application/xml' }).end('<Error><Code>NoSuchKey</Code></Error>');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const client = await connectS3({}, { endpoint: `http://127.0.0.1:${port}` });
+  t.teardown(() => client.destroy());
+  const store = new S3Store(client, 'lake', 'wm/');
+  t.ok(Math.abs(store.now() - Date.now()) < 5_000);
+  t.equal(await store.read('a/none', signal), undefined);
+  t.ok(Math.abs(store.now() - Date.now() - hourMs) < 5_000);
 });
 
 t.test('no table name leaves its place or meets another', async (t) => {

@@ -184,6 +184,7 @@ t.test('one lease, many that want it: exactly one has it', async (t) => {
       });
       const ended = await s.waitFor(Promise.allSettled(racers));
       const lost = ended.flatMap((one) => (one.status === 'rejected' ? [(one.reason as Failure).kind] : []));
+      refused += lost.length;
       demandSame(
         lost,
         Array.from({ length: count - 1 }, () => 'conflict'),
