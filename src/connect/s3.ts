@@ -49,7 +49,7 @@ const nothing = (): void => {};
 const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
 
 /** The SDK prints a notice about coming Node versions on stderr; our stderr is for words about the user's data. */
-function silenceVersionWarning(): void {
+export function silenceVersionWarning(): void {
   const original = process.emitWarning.bind(process);
   process.emitWarning = ((warning: string | Error, ...rest: unknown[]) => {
     if (/AWS SDK for JavaScript/.test(String(warning))) return;

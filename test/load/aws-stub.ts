@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 
@@ -25,6 +25,8 @@ export interface StubOptions {
   database?: string;
   /** Ends each statement in a transaction of its own, as a service without real sessions would. */
   autocommit?: boolean;
+  /** Error names to answer with, the nth for the nth call of an action; undefined lets a call through. */
+  errors?: Readonly<Record<string, readonly (string | undefined)[]>>;
 }
 
 export async function startAwsStub(options: StubOptions): Promise<AwsStub> {
@@ -38,6 +40,9 @@ export async function startAwsStub(options: StubOptions): Promise<AwsStub> {
       const action = target ?? String(form.Action);
       const body = target === undefined ? form : (JSON.parse(text) as Body);
       asked.push({ action, body });
+      const nth = asked.filter((one) => one.action === action).length - 1;
+      const error = options.errors?.[action]?.[nth];
+      if (error !== undefined) return refuse(response, error, target === undefined);
       if (target === undefined) {
         response.setHeader('content-type', 'text/xml').end(clusterCredentials(options));
         return;
@@ -63,6 +68,19 @@ export async function startAwsStub(options: StubOptions): Promise<AwsStub> {
       server.close();
     },
   };
+}
+
+/** An error of the query protocol, or of JSON 1.1. */
+function refuse(response: ServerResponse, name: string, xml: boolean): void {
+  response.statusCode = /AccessDenied/.test(name) ? 403 : 400;
+  const text = `${name} by the stub`;
+  if (!xml) {
+    response.setHeader('content-type', 'application/x-amz-json-1.1');
+    response.end(JSON.stringify({ __type: name, message: text, Message: text }));
+    return;
+  }
+  const error = `<Error><Type>Sender</Type><Code>${name}</Code><Message>${text}</Message></Error>`;
+  response.setHeader('content-type', 'text/xml').end(`<ErrorResponse>${error}<RequestId>1</RequestId></ErrorResponse>`);
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {

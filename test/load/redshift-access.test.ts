@@ -40,6 +40,7 @@ t.test('auth=iam: GetClusterCredentials of a cluster, GetCredentials of a workgr
   t.match(stub.asked.at(-1), { action: 'GetCredentials', body: { workgroupName: 'etl', dbName: database } });
   t.equal(await cluster.value('SELECT count(*) FROM shop.orders'), '3');
   t.notMatch(String(first.stdout) + first.stderr, PASSWORD);
+  t.notMatch(first.stderr, /AWS SDK/, 'the SDK says nothing of its own');
 });
 
 t.test('auth=iam: what goes wrong is said', async (t) => {
@@ -89,3 +90,45 @@ t.test(
     t.equal(await cluster.value('SELECT count(*) FROM shop.orders'), before);
   },
 );
+
+t.test(
+  'auth=iam: a refusal of the service is 77 with the right to ask for, a cluster it does not know 78',
+  async (t) => {
+    const denied = await startAwsStub({
+      errors: { GetClusterCredentials: ['AccessDenied', 'ClusterNotFound'], GetCredentials: ['AccessDeniedException'] },
+    });
+    t.teardown(() => denied.stop());
+    const stdin = await stored(5);
+    const cluster = await copy('auth=iam&cluster=wh', denied.url, stdin);
+    t.equal(cluster.code, 77);
+    t.match(cluster.stderr, /password for wh: AccessDenied.*Allow redshift:GetClusterCredentials/s);
+    t.equal((await copy('auth=iam&cluster=gone', denied.url, stdin)).code, 78);
+    const workgroup = await copy('auth=iam&workgroup=etl', denied.url, stdin);
+    t.equal(workgroup.code, 77);
+    t.match(workgroup.stderr, /redshift-serverless:GetCredentials/);
+  },
+);
+
+t.test('--via data-api: a secret instead of a user; throttling is waited out; a refusal is 77', async (t) => {
+  const stub = await startAwsStub({
+    database: cluster.double.url,
+    errors: {
+      ExecuteStatement: [undefined, 'ThrottlingException'],
+      DescribeStatement: ['ThrottlingException'],
+    },
+  });
+  t.teardown(() => stub.stop());
+  const arn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:loader';
+  const loaded = demandCode(
+    await copy(`cluster=wh&secret=${encodeURIComponent(arn)}`, stub.url, await stored(30), ['--via', 'data-api']),
+  );
+  t.match(JSON.parse(String(loaded.stdout).split('\n')[0] ?? ''), { status: 'loaded', rows: 1 });
+  const [first] = stub.asked.filter(({ action }) => action === 'ExecuteStatement');
+  t.match(first?.body, { ClusterIdentifier: 'wh', SecretArn: arn });
+  t.notOk(first?.body.DbUser, 'the secret names the user');
+  const denied = await startAwsStub({ errors: { ExecuteStatement: ['AccessDeniedException'] } });
+  t.teardown(() => denied.stop());
+  const refused = await copy('workgroup=etl', denied.url, await stored(31), ['--via', 'data-api']);
+  t.equal(refused.code, 77);
+  t.match(refused.stderr, /redshift-data:\*/);
+});

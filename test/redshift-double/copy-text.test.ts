@@ -29,6 +29,14 @@ t.test('1. only the parameters Amazon lists for columnar formats', async (t) => 
     DATEFORMAT: "DATEFORMAT AS 'auto'",
     ROUNDEC: 'ROUNDEC',
     COMPROWS: 'COMPROWS 10',
+    BZIP2: 'BZIP2',
+    LZOP: 'LZOP',
+    EMPTYASNULL: 'EMPTYASNULL',
+    TIMEFORMAT: "TIMEFORMAT AS 'auto'",
+    TRIMBLANKS: 'TRIMBLANKS',
+    IGNOREHEADER: 'IGNOREHEADER 1',
+    ESCAPE: 'ESCAPE',
+    ENCODING: "ENCODING 'UTF8'",
   };
   for (const [name, text] of Object.entries(refused)) {
     t.match(await cluster.refusal(copy(`IAM_ROLE '${ROLE}'`, `FORMAT PARQUET MANIFEST ${text}`)), {
