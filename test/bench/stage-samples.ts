@@ -72,6 +72,8 @@ function readingOf(pid: number): { rssMiB: number; peakMiB: number; descriptors:
   if (rss === undefined || peak === undefined) return undefined;
   try {
     const descriptors = readdirSync(`/proc/${pid}/fd`).length;
+    // It has ended since its status was read.
+    if (descriptors === 0) return undefined;
     return { rssMiB: Number(rss) / MIB, peakMiB: Number(peak) / MIB, descriptors };
   } catch {
     return undefined;
