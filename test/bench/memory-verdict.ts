@@ -1,17 +1,17 @@
 /**
- * Whether a stage has kept its memory and its descriptors. The life of a stage is cut into windows of a minute. Flat
- * means: no later window has a median more than a tenth above the median of the first one, in which the program
- * starts and its buffers fill. A last window that is less than half full is not looked at.
+ * Whether a stage has kept its memory and its descriptors. Its work begins with its first input, and is cut into
+ * minutes. The first one is for warming up: code is compiled, buffers are made. Flat means that no later minute has a
+ * median more than a tenth above that of the second. A last minute that is less than half there is not looked at.
  */
-import type { StageSamples } from './stage-samples.js';
+import type { Sample, StageSamples } from './stage-samples.js';
 
 export interface Bounds {
   windowSeconds: number;
-  /** Highest median of a later window against the first one's. */
+  /** Highest median of a later window against the second one's. */
   growth: number;
   /** For the peak. */
   rssMiB: number;
-  /** By how many the median of descriptors of a later window may differ from the first one's: a connection opened or closed. */
+  /** By how many the median of descriptors of a later window may differ from the second one's: a connection opened or closed. */
   descriptors: number;
 }
 
@@ -19,24 +19,29 @@ export const BOUNDS: Bounds = { windowSeconds: 60, growth: 1.1, rssMiB: 200, des
 
 export interface StageVerdict {
   stage: string;
+  /** From its start to its first input, in seconds. */
+  waited: number;
   windows: number;
-  firstMiB: number;
-  /** Of the later windows. */
+  /** Median of the second window. */
+  secondMiB: number;
+  /** Highest median of the later ones. */
   highestMiB: number;
   growth: number;
   peakMiB: number;
-  /** Medians of the windows, lowest and highest, and the most of any sample. */
+  /** Medians of the windows from the second on, lowest and highest, and the most of any sample. */
   descriptors: { lowest: number; highest: number; most: number };
   /** What is wrong, in words; empty when nothing is. */
   faults: string[];
 }
 
 export function judge({ stage, samples, peakMiB }: StageSamples, bounds: Bounds = BOUNDS): StageVerdict {
-  const windows = windowsOf(samples, bounds.windowSeconds);
-  const [firstMiB = Number.NaN, ...later] = windows.map((some) => median(some.map(({ rssMiB }) => rssMiB)));
+  const begin = workBegins(samples);
+  const windows = windowsOf(samples.slice(begin), bounds.windowSeconds);
+  const [, ...settled] = windows;
+  const [secondMiB = Number.NaN, ...later] = settled.map((some) => median(some.map(({ rssMiB }) => rssMiB)));
   const highestMiB = later.length > 0 ? Math.max(...later) : Number.NaN;
-  const growth = highestMiB / firstMiB;
-  const counts = windows.map((some) => median(some.map((sample) => sample.descriptors)));
+  const growth = highestMiB / secondMiB;
+  const counts = settled.map((some) => median(some.map((sample) => sample.descriptors)));
   const descriptors = {
     lowest: counts.length > 0 ? Math.min(...counts) : Number.NaN,
     highest: counts.length > 0 ? Math.max(...counts) : Number.NaN,
@@ -44,19 +49,36 @@ export function judge({ stage, samples, peakMiB }: StageSamples, bounds: Bounds 
   };
   const faults: string[] = [];
   if (later.length === 0)
-    faults.push(`ran less than two windows of ${bounds.windowSeconds} s: nothing can be said about growth`);
+    faults.push(`worked less than three windows of ${bounds.windowSeconds} s: nothing can be said about growth`);
   if (growth > bounds.growth)
-    faults.push(`grew from ${firstMiB.toFixed(0)} to ${highestMiB.toFixed(0)} MiB, ${percent(growth)}`);
+    faults.push(`grew from ${secondMiB.toFixed(0)} to ${highestMiB.toFixed(0)} MiB, ${percent(growth)}`);
   if (peakMiB > bounds.rssMiB) faults.push(`took ${peakMiB.toFixed(0)} MiB, the bound is ${bounds.rssMiB}`);
   const drift = Math.max(...counts.slice(1).map((count) => Math.abs(count - (counts[0] ?? 0))), 0);
   if (drift > bounds.descriptors)
     faults.push(`descriptors went from ${counts[0]} to between ${descriptors.lowest} and ${descriptors.highest}`);
-  return { stage, windows: windows.length, firstMiB, highestMiB, growth, peakMiB, descriptors, faults };
+  const waited = (samples[begin]?.at ?? 0) - (samples[0]?.at ?? 0);
+  return { stage, waited, windows: windows.length, secondMiB, highestMiB, growth, peakMiB, descriptors, faults };
 }
 
 /** `+3 %` of a ratio of 1.03. */
 export const percent = (ratio: number): string =>
   Number.isNaN(ratio) ? '–' : `${ratio < 1 ? '−' : '+'}${Math.abs((ratio - 1) * 100).toFixed(0)} %`;
+
+/** What a program reads while it starts, mostly its own code, is less than this. */
+const START_MIB = 64;
+
+/** So many samples in a row without input are a wait. Threads that wake each other read a few bytes; a receipt has 400. */
+const STILL = 5;
+const INPUT_MIB = 256 / 2 ** 20;
+
+/** The sample with the first input: after the wait that follows the start, if there is one. */
+function workBegins(samples: readonly Sample[]): number {
+  const read = (from: number, to: number): number =>
+    (samples[to]?.readMiB ?? Number.NaN) - (samples[from]?.readMiB ?? 0);
+  const wait = samples.findIndex(({ readMiB }, at) => readMiB < START_MIB && read(at, at + STILL) < INPUT_MIB);
+  const input = samples.findIndex((_, at) => at > wait && read(at - 1, at) >= INPUT_MIB);
+  return wait < 0 || input < 0 ? 0 : input;
+}
 
 function windowsOf(samples: StageSamples['samples'], seconds: number): StageSamples['samples'][] {
   const start = samples[0]?.at ?? 0;

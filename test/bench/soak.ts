@@ -25,8 +25,9 @@ if (!engine) throw new Error(`ENGINE=${process.argv[3]}: expected one of ${ENGIN
 const INTRODUCTION = `## Soak (\`make soak ROWS=…\`)
 
 The line of the README over rows of four columns (two integers, a decimal, a time), from MariaDB through Ceph RGW into PostgreSQL, all on one
-machine. Every stage is looked at each second: VmRSS, its peak VmHWM, its open descriptors. The figures are medians of the minutes of its life;
-flat means that no later minute lies more than a tenth above the first, and a stage may take ${BOUNDS.rssMiB} MiB at its peak.
+machine. Every stage is looked at each second: VmRSS, its peak VmHWM, its open descriptors. A stage waits for its first input; the
+first minute of its work after that is for warming up. Flat means that no later minute has a median more than a tenth above the second minute's,
+and a stage may take ${BOUNDS.rssMiB} MiB at its peak.
 `;
 
 demandSpace();
@@ -83,18 +84,20 @@ function report(result: Soak): void {
 function section(result: Soak, verdicts: StageVerdict[], equal: boolean, file: string): string {
   const { end, bytes, seconds, source, target, objects } = result;
   const each = Object.entries(bytes).map(([where, all]) => `${where} ${Math.round(all / rows)}`);
-  const cells = verdicts.map(({ stage, windows, firstMiB, highestMiB, growth, peakMiB, descriptors, faults }) => {
-    const counted = `${descriptors.lowest}–${descriptors.highest}, at most ${descriptors.most}`;
-    return `| ${stage} | ${windows} | ${whole(firstMiB)} | ${whole(highestMiB)} | ${percent(growth)} | ${peakMiB.toFixed(0)} | ${counted} | ${faults.length === 0 ? 'yes' : `**no**: ${faults.join('; ')}`} |`;
-  });
+  const cells = verdicts.map(
+    ({ stage, waited, windows, secondMiB, highestMiB, growth, peakMiB, descriptors, faults }) => {
+      const counted = `${descriptors.lowest}–${descriptors.highest}, at most ${descriptors.most}`;
+      return `| ${stage} | ${whole(waited)} s | ${windows} | ${whole(secondMiB)} | ${whole(highestMiB)} | ${percent(growth)} | ${peakMiB.toFixed(0)} | ${counted} | ${faults.length === 0 ? 'yes' : `**no**: ${faults.join('; ')}`} |`;
+    },
+  );
   return `### ${count(rows)} rows
 
 ${new Date().toISOString().slice(0, 10)}, ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'CPU'}, Node ${process.version}: ${duration(seconds)}, ${count(rows / seconds)} rows/s, ${objects} objects.
 ${end.code === 0 ? '' : `**The line ended with ${end.code} (${end.stages.join(' ') || 'stopped'}).** `}${count(Number(source.rows))} rows in MySQL (${engine}), ${count(Number(target.rows))} in PostgreSQL, sums over all columns ${source.sum} and ${target.sum}: ${equal ? 'equal' : '**not equal**'}.
 Bytes a row: ${each.join(', ')}.
 
-| stage | minutes | first, MiB | highest later, MiB | growth | peak, MiB | descriptors | within bounds |
-| --- | --- | --- | --- | --- | --- | --- | --- |
+| stage | waited | minutes | second, MiB | highest later, MiB | growth | peak, MiB | descriptors | within bounds |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 ${cells.join('\n')}
 
 ![memory of each stage](${file})

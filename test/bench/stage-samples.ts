@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 
-const MIB = 1024;
+const KIB = 1024;
 
 export interface Sample {
   /** Seconds since the sampler was started. */
@@ -11,6 +11,8 @@ export interface Sample {
   rssMiB: number;
   /** Open file descriptors. */
   descriptors: number;
+  /** Everything it has read since it was started: its own code, files, pipes, sockets. */
+  readMiB: number;
 }
 
 export interface StageSamples {
@@ -41,8 +43,9 @@ export function sampleStages(parent: number, stages: readonly string[], everyMs 
       found.set(stage, known);
       const now = known.pid === pid ? readingOf(pid) : undefined;
       if (!now) continue;
-      known.samples.push({ at, rssMiB: now.rssMiB, descriptors: now.descriptors });
-      known.peakMiB = Math.max(known.peakMiB, now.peakMiB);
+      const { peakMiB, ...sample } = now;
+      known.samples.push({ at, ...sample });
+      known.peakMiB = Math.max(known.peakMiB, peakMiB);
     }
   };
   const timer = setInterval(look, everyMs);
@@ -66,7 +69,7 @@ function stageOf(pid: number, stages: readonly string[]): string | undefined {
 }
 
 /** Undefined when the process is gone or a zombie. */
-function readingOf(pid: number): { rssMiB: number; peakMiB: number; descriptors: number } | undefined {
+function readingOf(pid: number): (Omit<Sample, 'at'> & { peakMiB: number }) | undefined {
   const status = text(`/proc/${pid}/status`);
   const [rss, peak] = ['VmRSS', 'VmHWM'].map((name) => new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]);
   if (rss === undefined || peak === undefined) return undefined;
@@ -74,7 +77,8 @@ function readingOf(pid: number): { rssMiB: number; peakMiB: number; descriptors:
     const descriptors = readdirSync(`/proc/${pid}/fd`).length;
     // It has ended since its status was read.
     if (descriptors === 0) return undefined;
-    return { rssMiB: Number(rss) / MIB, peakMiB: Number(peak) / MIB, descriptors };
+    const read = /^rchar: (\d+)/m.exec(text(`/proc/${pid}/io`))?.[1] ?? '0';
+    return { rssMiB: Number(rss) / KIB, peakMiB: Number(peak) / KIB, descriptors, readMiB: Number(read) / KIB / KIB };
   } catch {
     return undefined;
   }
