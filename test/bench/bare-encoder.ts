@@ -21,7 +21,7 @@ for await (const item of arrowFrames()(whole(process.argv[2] ?? ''), new AbortCo
 let builder = new WriterPropertiesBuilder()
   .setCompression(Compression.SNAPPY)
   .setStatisticsEnabled(EnabledStatistics.Chunk)
-  .setMaxRowGroupBytes(16 << 20);
+  .setMaxRowGroupBytes(8 << 20);
 for (const name of WITHOUT_DICTIONARY) builder = builder.setColumnDictionaryEnabled(name, false);
 let next = 0;
 const source = new ReadableStream(
