@@ -32,7 +32,11 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   '22003': { kind: 'data', says: 'a number is outside the range of its column', hint: 'Widen the column.' },
   '22007': { kind: 'data', says: 'a date or time is not one' },
   '22008': { kind: 'data', says: 'a date or time is outside the range of its column' },
-  '22021': { kind: 'data', says: 'a text is not valid in the encoding of the database' },
+  '22021': {
+    kind: 'data',
+    says: 'a text is not valid in the encoding of the database',
+    hint: 'Load into a database whose encoding is UTF8.',
+  },
   '22P02': { kind: 'data', says: 'a text does not have the form its column needs' },
   '22P05': {
     kind: 'data',

@@ -62,7 +62,9 @@ function lingered(): Promise<'lingered'> {
 }
 
 function mixed(receipt: Receipt): Failure {
-  return new Failure('data', `${receipt.url} has other columns than the objects before it; a snapshot has one shape`);
+  return new Failure('data', `${receipt.url} has other columns than the objects before it; a snapshot has one shape`, {
+    hint: 'The table was altered while it was read: extract it again.',
+  });
 }
 
 /**
@@ -128,7 +130,9 @@ export class Arrivals {
 
 function demandCommitted(receipt: Receipt, table: string): void {
   if (receipt.table !== table) {
-    throw new Failure('data', `receipt ${receipt.seq} is of the table ${receipt.table}, not ${table}`);
+    throw new Failure('data', `receipt ${receipt.seq} is of the table ${receipt.table}, not ${table}`, {
+      hint: `Use --from-store ${receipt.table}, or leave --from-store out.`,
+    });
   }
   if (receipt.generation === undefined) {
     throw new Failure('data', `receipt ${receipt.seq} was not committed to the watermark chain`, {

@@ -92,7 +92,9 @@ export function storedNames(rules: NameRules, names: readonly string[]): Map<str
 export function storedTable(rules: NameRules, { schema, table }: Table): Table {
   for (const name of [schema, table]) {
     if (Buffer.byteLength(name) <= rules.bytes) continue;
-    throw new Failure('usage', `${name} is longer than the ${rules.bytes} bytes a name may have in the warehouse`);
+    throw new Failure('usage', `${name} is longer than the ${rules.bytes} bytes a name may have in the warehouse`, {
+      hint: 'Choose a shorter one: a table whose name was cut could not be told from another.',
+    });
   }
   return { schema: storedName(rules, schema), table: storedName(rules, table) };
 }

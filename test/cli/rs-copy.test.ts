@@ -165,6 +165,7 @@ t.test('refusals say what to do', async (t) => {
   const receipts = receiptStream([orders([[1, 'a', 1]])]);
   const cases: readonly [readonly string[], number, RegExp][] = [
     [[], 64, /no target table given/],
+    [[`${schema}.x`, '--watch'], 64, /--watch needs --from-store/],
     [[`${schema}.absent`], 66, /does not exist.*--create/],
     [['nowhere.absent'], 66, /schema.*--create|--create/],
     [[`${schema}.x`, '--mode', 'merge'], 64, /append, upsert, replace/],

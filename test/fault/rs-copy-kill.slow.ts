@@ -2,14 +2,16 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import t from 'tap';
-import { connectTarget } from '../support/servers.js';
+import { servers } from '../support/servers.js';
 import { ordeal } from './rs-copy-ordeal.js';
 
 t.setTimeout(7_200_000);
 const folder = mkdtempSync(join(tmpdir(), 'rs-copy-slow-'));
 const schema = `rs_copy_slow_${process.pid}`;
-const sql = await connectTarget();
+/** Rounds at the same time ask at the same time. */
+const sql = new pg.Pool({ connectionString: servers().warehouseUrl, max: 3 });
 t.teardown(async () => {
   await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
   await sql.end();

@@ -12,7 +12,7 @@ import { servers } from '../support/servers.js';
 import { POSTGRES_COMMIT, startTcpProxy } from '../support/tcp-proxy.js';
 
 export interface Scene {
-  sql: pg.Client;
+  sql: Pick<pg.Pool, 'query'>;
   folder: string;
   schema: string;
   /** The warehouse, where it is not PostgreSQL: its URL, what else rs-copy needs, and how it gets at an object. */
@@ -88,7 +88,7 @@ export async function survive(
 }
 
 async function demandExact(
-  sql: pg.Client,
+  sql: Scene['sql'],
   table: string,
   rows: readonly Row[],
   mode: 'upsert' | 'append',

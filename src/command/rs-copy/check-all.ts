@@ -47,7 +47,9 @@ async function checkOne(
     const file = await open(receipt);
     try {
       if (receipt.rows !== null && receipt.rows !== file.rows) {
-        throw new Failure('data', `its footer counts ${file.rows} rows, its receipt ${receipt.rows}`);
+        throw new Failure('data', `its footer counts ${file.rows} rows, its receipt ${receipt.rows}`, {
+          hint: 'The object or the receipt was altered; extract that range again.',
+        });
       }
       const planned = planTable(warehouse, target, file.columns, receipt, existing, plan);
       const refusals = (await warehouse.check?.(file, planned, existing)) ?? [];

@@ -50,7 +50,10 @@ class Run {
     const { flags } = this.invocation;
     const source = flags.text('from-store');
     if (source === undefined) {
-      if (flags.on('catch-up')) throw new Failure('usage', '--catch-up needs --from-store');
+      const chained = ['catch-up', 'watch'].find((name) => flags.on(name));
+      if (chained !== undefined) {
+        throw new Failure('usage', `--${chained} needs --from-store`, { hint: 'Name the source table with it.' });
+      }
       return this.load(receiptBatches(this.receipts(), this.options.limits, this.options.whole));
     }
     const chain = openTableChain(await openStore(this.invocation), source, this.invocation);
