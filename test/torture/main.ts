@@ -1,7 +1,8 @@
 /**
  * `make torture`: rounds of the line under faults for TORTURE_MINUTES (10), some at once (TORTURE_LANES, 3). SEED
  * repeats what an earlier one did, ROUND plays one round of it. The first thing that an invariant forbids ends it with 1
- * (TORTURE_GO_ON=1: after the time). TORTURE_MOSTLY=deaths or cuts chooses what there is most of, and belongs to a replay. `--record` adds the counts to test/fault/RESULTS.md.
+ * (TORTURE_GO_ON=1: after the time). TORTURE_MOSTLY=deaths or cuts
+ * chooses what there is most of, TORTURE_RUNS (24) how many runs a round has; both belong to a replay. `--record` adds the counts to test/fault/RESULTS.md.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -15,15 +16,14 @@ import { Pace, type RoundEnd, playRound } from './round.js';
 import { addCounts, noCounts, tableOf, total } from './tally.js';
 import { World } from './world.js';
 
-/** Runs with faults in a round. */
-const RUNS = 24;
-
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const { env } = process;
 const seed = env.SEED || randomBytes(4).toString('hex');
 const only = env.ROUND ? Number(env.ROUND) : undefined;
 const mostly: Pick<PlanLimits, 'mostly'> | undefined =
   env.TORTURE_MOSTLY === 'deaths' || env.TORTURE_MOSTLY === 'cuts' ? { mostly: env.TORTURE_MOSTLY } : undefined;
+/** Runs with faults in a round. */
+const runs = Number(env.TORTURE_RUNS || 24);
 const minutes = Number(env.TORTURE_MINUTES || 10);
 const lanes = only === undefined ? Number(env.TORTURE_LANES || 3) : 1;
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -61,12 +61,7 @@ async function lane(): Promise<void> {
     next += 1;
     if (only !== undefined && round !== only) return;
     const start = Date.now();
-    const end = await playRound(
-      world,
-      roundPlan(seed, round, { runs: RUNS, kinds: EVERYTHING, ...mostly }),
-      folder,
-      pace,
-    );
+    const end = await playRound(world, roundPlan(seed, round, { runs, kinds: EVERYTHING, ...mostly }), folder, pace);
     addCounts(counts, end.counts);
     for (const { kind } of end.findings) counts[kind] += 1;
     const verdict = end.findings.length === 0 ? 'equal' : 'RED';
@@ -86,6 +81,12 @@ function note(): void {
   record(join(root, 'test/fault/RESULTS.md'), { date, commit, seed, minutes: took, counts });
 }
 
+/** What a replay needs besides the seed. */
+function chosenWords(): string {
+  const words = ['TORTURE_MOSTLY', 'TORTURE_RUNS'].filter((name) => env[name]).map((name) => ` ${name}=${env[name]}`);
+  return words.join('');
+}
+
 /** The findings on stdout, and everything the programs said in a file. */
 function report(round: number, { findings, log }: RoundEnd): void {
   const reports = join(root, '.run/torture');
@@ -94,7 +95,5 @@ function report(round: number, { findings, log }: RoundEnd): void {
   const lines = findings.map(({ kind, what }) => `${kind}: ${what}`);
   writeFileSync(file, [...lines, ...log, ''].join('\n'));
   for (const line of lines) say(`  ${line.slice(0, 600)}`);
-  say(
-    `  what happened: ${file}\n  again: make torture SEED=${seed} ROUND=${round}${mostly ? ` TORTURE_MOSTLY=${mostly.mostly}` : ''}`,
-  );
+  say(`  what happened: ${file}\n  again: make torture SEED=${seed} ROUND=${round}${chosenWords()}`);
 }
