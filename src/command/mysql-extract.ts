@@ -30,12 +30,6 @@ const command: Command = {
     { name: 'bare', help: 'NDJSON without the end record' },
     { name: 'explain-types', help: 'print what every column becomes, and read nothing' },
     { name: 'dry-run', short: 'n', help: 'print the plan, and read nothing' },
-    {
-      name: 'idle-timeout',
-      value: 'TIME',
-      default: '60s',
-      help: 'without a byte from the server, a connection counts as dead',
-    },
     { name: 'retry-max-time', value: 'TIME', default: '5m', help: 'how long to try to get a lost connection back' },
     ...MYSQL_FLAGS,
   ],

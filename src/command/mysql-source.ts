@@ -40,6 +40,12 @@ export const MYSQL_FLAGS: readonly Flag[] = [
     env: ['DATABASE_CONNECTION_TIMEOUT'],
     help: 'until a connection must stand',
   },
+  {
+    name: 'idle-timeout',
+    value: 'TIME',
+    default: '60s',
+    help: 'without a byte from the server, a connection counts as dead',
+  },
   { name: 'lock-timeout', value: 'TIME', default: '60s', help: 'longest wait behind DDL on the table' },
 ];
 

@@ -140,9 +140,8 @@ export class Loader {
     const [first] = objects;
     if (!first) return alreadyLoaded(batch, held);
     const existing = await warehouse.describe(session, target);
-    const opened = await open(first);
+    const opened = await this.looked(first);
     const plan = planTable(warehouse, target, opened.columns, first, existing, this.context.plan);
-    await opened.close();
     demandReplaceable(plan, objects);
     const files = checked(open, opened);
     const direct = await warehouse.direct?.(session, plan, objects, files);
@@ -181,6 +180,13 @@ export class Loader {
     throw new Failure('data', `the snapshot has no rows, and ${target} has some`, {
       hint: 'If the table is empty at the source, add --allow-empty.',
     });
+  }
+
+  /** What an object's footer says; it is not held open over a plan that may be refused. */
+  private async looked(object: LoadObject): Promise<LoadFile> {
+    const file = await this.context.open(object);
+    await file.close();
+    return file;
   }
 
   private held(session: Session, { objects }: Batch): Promise<ReadonlyMap<LoadObject, string>> {
