@@ -31,6 +31,8 @@ export async function planPack(chain: Chain, keep: number, beforeMs: number): Pr
   for await (const file of chain.filesInPlace()) {
     if (file.generation > limit || (plan && file.generation - plan.first >= PACK_FILES)) break;
     const { doc } = parseGeneration(file.bytes, chain.table, file.generation);
+    // What a force-reset has not moved away yet is of another chain (model seed 624499774): a pack would keep it here.
+    if (doc.chain !== id) continue;
     bytes += file.bytes.length;
     if (Date.parse(doc.written_at) > beforeMs || bytes > PACK_BYTES) break;
     plan = { first: plan?.first ?? file.generation, last: file.generation, chain: id };

@@ -16,7 +16,8 @@ import { type Known, World, demandSame } from './world.js';
 t.setTimeout(280_000);
 
 const RUNS = Number(process.env.TABLEPIPE_TEST_RUNS ?? 100);
-const SEED = Number(process.env.TABLEPIPE_TEST_SEED ?? Date.now() % 1e9);
+// The same each time, so that a change is judged by the change; this one found a pack that a force-reset left behind.
+const SEED = Number(process.env.TABLEPIPE_TEST_SEED ?? 624_499_774);
 t.comment(`TABLEPIPE_TEST_SEED=${SEED} TABLEPIPE_TEST_RUNS=${RUNS}`);
 
 const action = fc.oneof(...Object.values(ARBITRARIES).map(([weight, arbitrary]) => ({ weight, arbitrary })));

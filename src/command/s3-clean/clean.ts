@@ -45,7 +45,8 @@ const command: Command = {
     const now = await clockOf(plan.folder, access);
     const due = async function* (): AsyncGenerator<Judged> {
       for await (const one of judge.all()) {
-        if (plan.states.has(one.state) && now() - one.modified >= plan.ageMs) yield one;
+        // The store tells its clock in whole seconds: what has just begun must not look younger than nothing.
+        if (plan.states.has(one.state) && Math.max(0, now() - one.modified) >= plan.ageMs) yield one;
       }
     };
     if (plan.states.has('orphan') && judge.knowsNothing) doubt(plan, invocation);
