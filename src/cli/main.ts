@@ -19,6 +19,9 @@ type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP';
 /** How long clean-up may take after the first signal before the process dies anyway. */
 const CLEANUP_MS = 5_000;
 
+/** A limit below which a program can run out of descriptors while it is loaded; each needs about 40. */
+const FEW_DESCRIPTORS = 64;
+
 /** How long open handles may keep a finished process alive. */
 const LINGER_MS = 1_000;
 
@@ -119,8 +122,20 @@ function readerLeft(error: unknown): Failure | undefined {
 
 /** Too few file descriptors to load the program itself. */
 function noDescriptors(error: unknown): Failure | undefined {
-  const few = systemCode(error) === 'EMFILE' || systemCode(error) === 'ENFILE';
-  return few && !(error instanceof Failure) ? fileFailure(error, 'loading', 'the program') : undefined;
+  if (error instanceof Failure) return undefined;
+  const code = systemCode(error) ?? '';
+  // Node's resolver takes a package it has no descriptor left to look at for one that is not there.
+  const unseen = code === 'ERR_MODULE_NOT_FOUND' && descriptorLimit() <= FEW_DESCRIPTORS;
+  if (!unseen && code !== 'EMFILE' && code !== 'ENFILE') return undefined;
+  const few = unseen
+    ? Object.assign(new Error('no descriptor for a module', { cause: error }), { code: 'EMFILE' })
+    : error;
+  return fileFailure(few, 'loading', 'the program');
+}
+
+function descriptorLimit(): number {
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: number | string } } };
+  return Number(report.userLimits?.open_files?.soft ?? Number.POSITIVE_INFINITY);
 }
 
 /**
