@@ -8,7 +8,7 @@ import { PROVENANCE_KEY, parseFileProvenance } from '../provenance.js';
 import { arrowFrames } from './arrow-frames.js';
 import { ByteReader } from './byte-reader.js';
 import type { About, Member, MemberItem, MemberOptions } from './member.js';
-import { MAGIC } from './parquet-footer.js';
+import { MAGIC } from './parquet-row-group.js';
 import { Tail } from './tail.js';
 import { BLOCK, isTarHeader } from './tar-header.js';
 import { noted, tarMembers } from './tar-members.js';

@@ -6,7 +6,8 @@ import { type RecordBatch, RecordBatchReader, type Schema } from 'apache-arrow';
 import { Failure } from '../errors.js';
 import { type FileProvenance, PROVENANCE_KEY, parseProvenance } from '../provenance.js';
 import { asError, decodedRows } from './parquet-decode.js';
-import { type Footer, MAGIC, type RowGroup, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
+import { type Footer, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
+import { MAGIC, type RowGroup } from './parquet-row-group.js';
 import { parquetWasm } from './row-group-encoder.js';
 import { windowedBatches } from './row-windows.js';
 

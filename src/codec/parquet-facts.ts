@@ -3,7 +3,7 @@ import type { Field, Schema } from 'apache-arrow';
 import { typeName } from '../column/type-name.js';
 import { MYSQL_CHARSET_KEY, MYSQL_TYPE_KEY, PROVENANCE_KEY } from '../provenance.js';
 import type { OpenedParquet } from './parquet-batches.js';
-import type { ColumnPart } from './parquet-footer.js';
+import type { ColumnPart } from './parquet-row-group.js';
 import { statisticsOf } from './parquet-statistics.js';
 
 /** Parquet's codecs by number (parquet.thrift, CompressionCodec). */

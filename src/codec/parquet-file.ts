@@ -10,7 +10,8 @@ import { failpoint } from '../failpoint.js';
 import { streamedBatch } from './arrow-bytes.js';
 import type { BatchCutter, CutBatch } from './arrow-cut.js';
 import { withoutDictionary } from './dictionary-choice.js';
-import { type Footer, MAGIC, type RowGroup } from './parquet-footer.js';
+import type { Footer } from './parquet-footer.js';
+import { MAGIC, type RowGroup } from './parquet-row-group.js';
 import { PassingBytes } from '../young-garbage.js';
 import { type EncodedGroups, encodeNoRows, encodeRowGroups, parquetWasm } from './row-group-encoder.js';
 

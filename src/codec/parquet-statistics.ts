@@ -2,7 +2,7 @@
 import { DataType, TimeUnit } from 'apache-arrow';
 import { scaledText } from '../column/decimal-text.js';
 import { clockText, dateText, timestampText } from '../column/time-text.js';
-import type { ColumnPart } from './parquet-footer.js';
+import type { ColumnPart } from './parquet-row-group.js';
 import { TYPE } from './thrift-compact.js';
 
 const PHYSICAL = 1;

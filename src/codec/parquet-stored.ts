@@ -1,6 +1,7 @@
 /** The columns of a Parquet file as its footer stores them: what a reader that knows no Arrow sees (parquet.thrift). */
 import type { Note, Physical, StoredColumn } from '../column/redshift-parquet.js';
-import type { ColumnPart, Footer } from './parquet-footer.js';
+import type { Footer } from './parquet-footer.js';
+import type { ColumnPart } from './parquet-row-group.js';
 import { type Struct, TYPE } from './thrift-compact.js';
 
 const ELEMENT = {

@@ -8,7 +8,8 @@
 import { createRequire } from 'node:module';
 import type { WriterProperties } from 'parquet-wasm/node';
 import { Failure } from '../errors.js';
-import { type Footer, MAGIC, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
+import { type Footer, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
+import { MAGIC } from './parquet-row-group.js';
 
 /** A complete Arrow stream of one batch: schema, batch, end-of-stream marker. */
 export interface StreamedBatch {

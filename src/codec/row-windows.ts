@@ -9,7 +9,8 @@ import { schemaBytes } from './arrow-bytes.js';
 import { ColumnPages } from './column-pages.js';
 import type { OpenedParquet } from './parquet-batches.js';
 import { decodedRows } from './parquet-decode.js';
-import { type Footer, MAGIC, type RowGroup, type TopColumn } from './parquet-footer.js';
+import type { Footer, TopColumn } from './parquet-footer.js';
+import { MAGIC, type RowGroup } from './parquet-row-group.js';
 import { PassingBytes } from '../young-garbage.js';
 
 /** What all columns together read at once, and the bounds of one read. */

@@ -5,7 +5,8 @@
  */
 import { type Hash, createHash } from 'node:crypto';
 import { Failure } from '../errors.js';
-import { type Footer, MAGIC, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
+import { type Footer, TAIL_BYTES, footerBytes, parseFooter } from './parquet-footer.js';
+import { MAGIC } from './parquet-row-group.js';
 import { Tail } from './tail.js';
 
 /** Longest footer that is read on its way: one of 13 columns and 1,000 row groups has 2 MB. */

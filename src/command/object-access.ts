@@ -5,7 +5,7 @@ import { connectS3 } from '../connect/s3.js';
 import type { ObjectAccess } from '../source/object.js';
 
 /** For commands with the flags `--endpoint-url` and `--retry-max-time`. Contacts nothing. */
-export function objectAccess({ flags, env, signal }: Invocation): ObjectAccess {
+export function objectAccess({ flags, env, signal }: Invocation): Required<ObjectAccess> {
   const endpoint = flags.text('endpoint-url');
   let client: ReturnType<typeof connectS3> | undefined;
   return {

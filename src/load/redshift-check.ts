@@ -2,7 +2,7 @@
  * What COPY, or the INSERT behind it, would refuse of a file: told from its footer and the plan, before anything is
  * started (reference/redshift.md 1.2 to 1.6). What depends on values the footer does not tell is left to the server.
  */
-import type { ColumnPart } from '../codec/parquet-footer.js';
+import type { ColumnPart } from '../codec/parquet-row-group.js';
 import { chunkForm, storedColumns } from '../codec/parquet-stored.js';
 import { statisticsOf } from '../codec/parquet-statistics.js';
 import { type StoredColumn, copyVerdict, decimalBytes, storageText } from '../column/redshift-parquet.js';

@@ -1,6 +1,7 @@
 /** The objects receipts speak of, seen again: what the watermark chain asks, answered by the stores. Reads only. */
 import { crc32 } from 'node:zlib';
-import { MAGIC, TAIL_BYTES, footerBytes, parseFooter } from '../codec/parquet-footer.js';
+import { TAIL_BYTES, footerBytes, parseFooter } from '../codec/parquet-footer.js';
+import { MAGIC } from '../codec/parquet-row-group.js';
 import { type FileProvenance, PROVENANCE_KEY, parseFileProvenance } from '../provenance.js';
 import type { Look, Objects } from '../watermark/objects.js';
 import { listObjects } from './listing.js';

@@ -14,7 +14,9 @@ import { writeStdout } from '../../sink/stdout.js';
 import { stdinIsTerminal, typedLine } from '../../source/stdin.js';
 import { readable } from '../wm/output.js';
 import type { Judge, Judged, ObjectState } from './judge.js';
-import { type Access, CLEAN_FLAGS, accessOf, clockOf, folderOf, recordOf } from './place.js';
+import type { ObjectAccess } from '../../source/object.js';
+import { objectAccess } from '../object-access.js';
+import { CLEAN_FLAGS, clockOf, folderOf, recordOf } from './place.js';
 
 const DAY_MS = 86_400_000;
 
@@ -38,7 +40,7 @@ const command: Command = {
   ],
   async run(invocation) {
     const plan = planOf(invocation);
-    const access = accessOf(invocation);
+    const access = objectAccess(invocation);
     // Not before it is needed: it knows the chains and the warehouse, and --help needs neither.
     const { Judge } = await import('./judge.js');
     const judge = await Judge.of(plan.folder, invocation, access);
@@ -123,7 +125,7 @@ class Removal {
   constructor(
     private readonly judge: Judge,
     private readonly plan: Plan,
-    private readonly access: Access,
+    private readonly access: Required<ObjectAccess>,
     private readonly invocation: Invocation,
     private readonly now: () => number,
   ) {}

@@ -2,7 +2,8 @@
 import type { Command } from '../../cli/command.js';
 import { writeStdout } from '../../sink/stdout.js';
 import { aligned, cell, readable } from '../wm/output.js';
-import { CLEAN_FLAGS, accessOf, clockOf, folderOf, recordOf } from './place.js';
+import { objectAccess } from '../object-access.js';
+import { CLEAN_FLAGS, clockOf, folderOf, recordOf } from './place.js';
 
 const HEAD = ['state', 'bytes', 'rows', 'age', 'table', 'url'];
 
@@ -17,7 +18,7 @@ const command: Command = {
   async run(invocation) {
     const folder = folderOf(invocation, 'list');
     const { Judge } = await import('./judge.js');
-    const access = accessOf(invocation);
+    const access = objectAccess(invocation);
     const judge = await Judge.of(folder, invocation, access);
     const now = await clockOf(folder, access);
     const rows: string[][] = [];

@@ -1,12 +1,10 @@
 /** What both verbs of `s3-clean` take, and the folder they work on. */
-import type { S3Client } from '@aws-sdk/client-s3';
 import type { Invocation } from '../../cli/command.js';
 import type { Flag } from '../../cli/flags.js';
-import { parseDuration } from '../../cli/parse.js';
-import { connectS3 } from '../../connect/s3.js';
 import { Failure } from '../../errors.js';
 import { isFolder, locationText, parseLocation } from '../../location.js';
 import { storeNow } from '../../s3-clock.js';
+import type { ObjectAccess } from '../../source/object.js';
 import { WAREHOUSE_FLAGS } from '../warehouse.js';
 import { WM_FLAGS } from '../wm/output.js';
 import type { Judged } from './judge.js';
@@ -21,12 +19,6 @@ export const CLEAN_FLAGS: readonly Flag[] = [
   },
   ...WAREHOUSE_FLAGS,
 ];
-
-export interface Access {
-  s3: () => Promise<S3Client>;
-  signal: AbortSignal;
-  patienceMs: number;
-}
 
 /** The one operand: a folder; 64 for none, several, or a single object. */
 export function folderOf({ operands }: Invocation, verb: string): string {
@@ -44,19 +36,8 @@ export function folderOf({ operands }: Invocation, verb: string): string {
   return locationText(location);
 }
 
-/** Clients, opened when needed. */
-export function accessOf({ flags, env, signal }: Invocation): Access {
-  const endpoint = flags.text('endpoint-url');
-  let client: ReturnType<typeof connectS3> | undefined;
-  return {
-    s3: () => (client ??= connectS3(env, endpoint === undefined ? {} : { endpoint })),
-    signal,
-    patienceMs: parseDuration(flags.text('retry-max-time') ?? '30s', '--retry-max-time'),
-  };
-}
-
 /** What time it is where the objects are. */
-export async function clockOf(folder: string, access: Access): Promise<() => number> {
+export async function clockOf(folder: string, access: ObjectAccess): Promise<() => number> {
   if (parseLocation(folder).scheme === 'file') return Date.now;
   const client = await access.s3();
   return () => storeNow(client);
