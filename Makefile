@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-builtin-rules
 
-.PHONY: help install build check format test test-slow mutants up down demo clean bench bench-extract bench-files
+.PHONY: help install build check format test test-slow mutants torture soak up down demo clean
+.PHONY: bench bench-extract bench-files bench-put bench-load
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -55,18 +56,14 @@ demo: build ## the pipeline on real servers, twice, with the proof; leaves nothi
 clean: ## remove what was built
 	rm -rf dist .run
 
-.PHONY: bench-load
 bench-load: build ## measure rs-copy against psql \copy (needs make up; . .run/env)
 	node dist/test/bench/load.js 500000 --record
 
-.PHONY: bench-put
 bench-put: build ## measure s3-put of 1 GiB against a bare UploadPart loop (needs make up; . .run/env)
 	node dist/test/bench/put.js 1024 --record
 
-.PHONY: torture
 torture: build ## kill, cut and stop the pipeline by seed for TORTURE_MINUTES (10), compare; SEED=… [ROUND=…] replays, RECORD=1 notes the counts
 	node dist/test/torture/main.js $(if $(RECORD),--record)
 
-.PHONY: soak
 soak: build ## move ROWS narrow rows (default 20000000) and watch the memory of every stage; starts servers of its own
 	node dist/test/bench/soak.js $(or $(ROWS),20000000) $(ENGINE)

@@ -9,9 +9,9 @@ import { duckFile } from '../fixture/duck-file.js';
 import { peakMiB } from '../support/memory-peak.js';
 import { demandCode, run, start } from '../support/program.js';
 import { S3Scratch, chunksOf } from '../support/s3-scratch.js';
+import { jsonLines } from '../support/json-lines.js';
 
 t.setTimeout(290_000);
-const { signal } = new AbortController();
 const s3 = await S3Scratch.open(10_000);
 const dir = await mkdtemp(join(tmpdir(), 'from-parquet-'));
 t.teardown(async () => {
@@ -19,18 +19,6 @@ t.teardown(async () => {
   await rm(dir, { recursive: true, force: true });
 });
 const { env } = s3;
-const objects = (text: Buffer): Record<string, unknown>[] =>
-  String(text)
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-
-/** Puts a file into the bucket. */
-async function stored(bytes: Uint8Array): Promise<string> {
-  const key = s3.key();
-  await s3.sink(key)(chunksOf(bytes), signal);
-  return `s3://${s3.bucket}/${key}`;
-}
 
 t.test('--schema, --metadata, --stats and --head of an object fetch only what they need', async (t) => {
   // 20 MB of text that does not compress, in row groups of 2 MB, and the same in a single one.
@@ -51,7 +39,7 @@ t.test('--schema, --metadata, --stats and --head of an object fetch only what th
   ] as const) {
     const file = Buffer.from(parquetWriteBuffer({ columnData, rowGroupSize }));
     t.ok(file.length > 15e6, `${file.length} bytes`);
-    const url = await stored(file);
+    const url = await s3.stored(file);
     for (const [words, requests, bytes] of cases) {
       s3.faults.clear();
       const { stdout } = demandCode(await run('from-parquet', [url, ...words], { env }));
@@ -59,7 +47,7 @@ t.test('--schema, --metadata, --stats and --head of an object fetch only what th
       const answered = s3.faults.answered();
       t.ok(seen.length <= requests, `${words.join(' ')}: ${seen.length} requests`);
       t.ok(answered <= bytes, `${words.join(' ')}: ${answered} bytes of ${file.length}`);
-      if (words[0] === '--head') t.equal(objects(stdout)[9]?.text, text[9]);
+      if (words[0] === '--head') t.equal(jsonLines(stdout)[9]?.text, text[9]);
     }
   }
 });
@@ -101,7 +89,7 @@ t.test('memory stays bounded: many row groups, one large row group, from a file 
     t.ok(bytes > 50e6, `${what}: ${bytes} bytes came out`);
     t.ok((await peak) < 256, `${what}: ${await peak} MiB`);
   }
-  const rows = objects(demandCode(await run('from-parquet', [large, '--bare'])).stdout);
+  const rows = jsonLines(demandCode(await run('from-parquet', [large, '--bare'])).stdout);
   t.ok(
     rows.every(({ id, text }, index) => id === index && text === long[index]),
     'no row is lost between windows',

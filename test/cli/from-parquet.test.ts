@@ -11,11 +11,11 @@ import { duckFile, duckTexts } from '../fixture/duck-file.js';
 import { ordersArrow } from '../fixture/orders-arrow.js';
 import { duckRows } from '../fixture/parquet-readers.js';
 import { collected, demandCode, run, start } from '../support/program.js';
-import { S3Scratch, chunksOf } from '../support/s3-scratch.js';
+import { S3Scratch } from '../support/s3-scratch.js';
+import { jsonLines } from '../support/json-lines.js';
 
 t.setTimeout(290_000);
 const ROWS = 5_000;
-const { signal } = new AbortController();
 const s3 = await S3Scratch.open(10_000);
 const dir = await mkdtemp(join(tmpdir(), 'from-parquet-'));
 t.teardown(async () => {
@@ -26,20 +26,8 @@ const { env } = s3;
 const orders = await convertedFile(ordersArrow(ROWS, 1_000), { rowGroupBytes: 64 << 10 });
 const path = join(dir, 'orders.parquet');
 await writeFile(path, orders);
-const objects = (text: Buffer): Record<string, unknown>[] =>
-  String(text)
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-/** Puts a file into the bucket. */
-async function stored(bytes: Uint8Array): Promise<string> {
-  const key = s3.key();
-  await s3.sink(key)(chunksOf(bytes), signal);
-  return `s3://${s3.bucket}/${key}`;
-}
-
-const ordersUrl = await stored(orders);
+const ordersUrl = await s3.stored(orders);
 const places: [string, string[], Buffer?][] = [
   ['a file', [path]],
   ['stdin', [], orders],
@@ -78,7 +66,7 @@ t.test('every value is what DuckDB reads from the same file', async (t) => {
     );
     t.same(ours[odd], odd < 0 ? undefined : theirs[odd], `${what}: the first row that differs`);
   };
-  const ndjson = objects(await readFile(join(dir, 'orders.ndjson'))).slice(0, -1);
+  const ndjson = jsonLines(await readFile(join(dir, 'orders.ndjson'))).slice(0, -1);
   const texts = ndjson.map((row) =>
     Object.fromEntries(
       Object.entries(row).map(([name, value]) => [name, typeof value === 'number' ? String(value) : value]),
@@ -93,15 +81,15 @@ t.test('every value is what DuckDB reads from the same file', async (t) => {
 });
 
 t.test('the end record counts the rows and carries table and positions; --head and --bare', async (t) => {
-  const lines = objects(demandCode(await run('from-parquet', [path])).stdout);
+  const lines = jsonLines(demandCode(await run('from-parquet', [path])).stdout);
   t.match(lines.at(-1), {
     _tablepipe: { end: { status: 'complete', rows: ROWS, table: 'shop.orders', cursor_columns: ['update_at', 'id'] } },
   });
-  const head = objects(demandCode(await run('from-parquet', [path, '--head', '10'])).stdout);
+  const head = jsonLines(demandCode(await run('from-parquet', [path, '--head', '10'])).stdout);
   t.equal(head.length, 11);
   t.same(head.slice(0, 10), lines.slice(0, 10));
   t.match(head.at(-1), { _tablepipe: { end: { rows: 10, to: null } } }, 'nobody asked where the tenth row stands');
-  t.equal(objects(demandCode(await run('from-parquet', [path, `file://${path}`, '--bare'])).stdout).length, 2 * ROWS);
+  t.equal(jsonLines(demandCode(await run('from-parquet', [path, `file://${path}`, '--bare'])).stdout).length, 2 * ROWS);
   t.equal(String(demandCode(await run('from-parquet', ['-', '-n', '0', '--bare'], { stdin: orders })).stdout), '');
 });
 
@@ -151,10 +139,10 @@ t.test('exact values of every type of a file DuckDB wrote, flat and nested, also
       .map(([name, [sql]]) => `${sql} AS ${name}`)
       .join(', ')}`,
   );
-  const [row, end] = objects(demandCode(await run('from-parquet', [file])).stdout);
+  const [row, end] = jsonLines(demandCode(await run('from-parquet', [file])).stdout);
   for (const [name, [sql, json]] of Object.entries(EXACT)) t.same(row?.[name], json, `${name}: ${sql}`);
   t.match(end, { _tablepipe: { end: { rows: 1 } } });
-  const [stats] = objects(demandCode(await run('from-parquet', [file, '--stats'])).stdout);
+  const [stats] = jsonLines(demandCode(await run('from-parquet', [file, '--stats'])).stdout);
   const columns = stats?.columns as { name: string; min: string | null; max: string | null; nulls: number }[];
   for (const [name, [, , bound]] of Object.entries(EXACT)) {
     if (bound === undefined) continue;
@@ -198,8 +186,8 @@ t.test('versions, codecs and encodings of other writers: the rows are the rows',
     ],
   });
   const around = { stdin: Buffer.from(decimals) };
-  t.same(objects(demandCode(await run('from-parquet', ['--bare'], around)).stdout), [{ d: '12.34' }, { d: '-0.01' }]);
-  const [stats] = objects(demandCode(await run('from-parquet', ['--stats'], around)).stdout);
+  t.same(jsonLines(demandCode(await run('from-parquet', ['--bare'], around)).stdout), [{ d: '12.34' }, { d: '-0.01' }]);
+  const [stats] = jsonLines(demandCode(await run('from-parquet', ['--stats'], around)).stdout);
   t.match(stats, { columns: [{ min: '-0.01', max: '12.34' }] }, 'bytes of big-endian decimals');
   const empty = await duckFile(join(dir, 'empty.parquet'), 'SELECT 1 AS a, 2 AS b WHERE false');
   t.equal(String(demandCode(await run('from-parquet', ['--format', 'csv'], { stdin: empty })).stdout), 'a,b\n');
@@ -230,12 +218,12 @@ t.test('broken files are 65 or 82 and named; rows before the break come with an 
     t.equal(ended.code, code, `${what}: ${ended.stderr}`);
     t.match(ended.stderr, says);
     t.match(ended.stderr, piped ? /stdin/ : /broken\.parquet/, 'the input is named');
-    t.match(objects(ended.stdout).at(-1), { _tablepipe: { end: { status: 'aborted', code } } });
+    t.match(jsonLines(ended.stdout).at(-1), { _tablepipe: { end: { status: 'aborted', code } } });
   }
   const late = damaged(orders.length - 60_000);
   const ended = await run('from-parquet', [], { stdin: late });
   t.equal(ended.code, 65);
-  t.ok(objects(ended.stdout).length > 1_000, 'the row groups before it are whole');
+  t.ok(jsonLines(ended.stdout).length > 1_000, 'the row groups before it are whole');
 });
 
 t.test('a writer that dies in the middle is 82 for the reader of its pipe', async (t) => {
@@ -279,6 +267,6 @@ t.test('the schema it prints is the schema to-parquet reads', async (t) => {
   const rows = demandCode(await run('from-parquet', [path, '--head', '50'])).stdout;
   const made = demandCode(await run('to-parquet', ['--schema', join(dir, 'schema.json')], { stdin: rows })).stdout;
   const again = demandCode(await run('from-parquet', ['--schema'], { stdin: made })).stdout;
-  t.same(objects(again)[0]?.columns, objects(stdout)[0]?.columns);
+  t.same(jsonLines(again)[0]?.columns, jsonLines(stdout)[0]?.columns);
   t.same(await duckRows(made, 'SELECT count(*)::INT n FROM $FILE'), [{ n: 50 }]);
 });

@@ -8,6 +8,7 @@ import { extract, scratch, taken } from '../plan/scratch.js';
 import { demandStatus, pipeline } from '../support/pipeline.js';
 import { collected, demandCode, run, start } from '../support/program.js';
 import { servers } from '../support/servers.js';
+import { jsonLines } from '../support/json-lines.js';
 
 t.setTimeout(180_000);
 const db = await scratch('extract');
@@ -192,11 +193,7 @@ t.test('the plan, without a row', async (t) => {
 
 t.test('Singer: a schema, records, a state that stands at the last row', async (t) => {
   const ended = demandCode(await run('mysql-extract', [TIES, '--format', 'singer', '--limit', '3'], { env }));
-  const messages = ended.stdout
-    .toString()
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const messages = jsonLines(ended.stdout);
   t.same(
     messages.map(({ type }) => type),
     ['SCHEMA', 'RECORD', 'RECORD', 'RECORD', 'STATE'],

@@ -8,6 +8,7 @@ import { type ObjectFacts, receiptStream } from '../load/objects.js';
 import { type Row, orders as storedOrders } from '../load/rows.js';
 import { type Ended, demandCode, run } from '../support/program.js';
 import { connectTarget, servers } from '../support/servers.js';
+import { jsonLines } from '../support/json-lines.js';
 
 t.setTimeout(180_000);
 const folder = mkdtempSync(join(tmpdir(), 'rs-copy-'));
@@ -30,12 +31,7 @@ async function table(name: string): Promise<unknown[]> {
   return (await sql.query({ text: `SELECT id, name FROM ${schema}.${name} ORDER BY id`, rowMode: 'array' })).rows;
 }
 
-const lines = (ended: Ended): Record<string, unknown>[] =>
-  ended.stdout
-    .toString()
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+const lines = (ended: Ended): Record<string, unknown>[] => jsonLines(ended.stdout);
 
 t.test('creates, loads once, and finds a second delivery loaded', async (t) => {
   const receipts = receiptStream([

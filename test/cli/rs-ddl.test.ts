@@ -1,24 +1,15 @@
 /** The command line of rs-ddl: tables for both warehouses, from files and streams, and the way from a live table. */
 import { Decimal, Int64, TimestampMicrosecond, Utf8 } from 'apache-arrow';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { type Columns, stored } from '../load/loader.js';
 import { demandStatus, pipeline } from '../support/pipeline.js';
 import { type Ended, demandCode, run } from '../support/program.js';
-import { connectTarget, servers } from '../support/servers.js';
+import { servers } from '../support/servers.js';
+import { scratchSchema } from '../support/scratch-schema.js';
 
 t.setTimeout(120_000);
-const folder = mkdtempSync(join(tmpdir(), 'rs-ddl-'));
-const schema = `rs_ddl_${process.pid}`;
-const sql = await connectTarget();
-await sql.query(`CREATE SCHEMA ${schema}`);
-t.teardown(async () => {
-  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await sql.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { schema, folder, sql } = await scratchSchema(t, 'rs_ddl');
 
 const utf8 = new Utf8();
 const columns: Columns = {

@@ -6,6 +6,7 @@ import { CreateMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-
 import t from 'tap';
 import { demandCode, run } from '../support/program.js';
 import { S3Scratch } from '../support/s3-scratch.js';
+import { jsonLines } from '../support/json-lines.js';
 
 const MANY = 2_100;
 t.setTimeout(1_200_000);
@@ -29,10 +30,7 @@ async function many(count: number, request: (name: string) => Promise<unknown>):
 async function clean(...words: string[]): Promise<Record<string, unknown>[]> {
   const all = ['clean', s3.url, '--orphans', '--uploads', '--older-than', '0', '--force', ...words];
   const { stdout } = demandCode(await run('s3-clean', all, { env }));
-  return String(stdout)
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return jsonLines(stdout);
 }
 
 t.test(`${MANY} orphans and ${MANY} uploads, killed in the middle, and again`, async (t) => {

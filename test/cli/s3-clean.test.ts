@@ -9,6 +9,7 @@ import { BIN, demandCode, run } from '../support/program.js';
 import { S3Scratch } from '../support/s3-scratch.js';
 import { connectTarget, servers } from '../support/servers.js';
 import { parquetMembers, tarOf } from '../support/tar-of-parquet.js';
+import { jsonLines } from '../support/json-lines.js';
 
 t.setTimeout(280_000);
 const s3 = await S3Scratch.open();
@@ -41,17 +42,12 @@ async function lake(): Promise<Lake> {
   }
   await s3.direct.send(new PutObjectCommand({ ...at('readme.txt'), Body: 'hello' }));
   await s3.direct.send(new CreateMultipartUploadCommand(at('unfinished.parquet')));
-  const parsed = (text: Buffer): Record<string, unknown>[] =>
-    String(text)
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Record<string, unknown>);
   return {
     url,
     env,
-    clean: async (...words) => parsed(demandCode(await run('s3-clean', ['clean', url, ...words], { env })).stdout),
+    clean: async (...words) => jsonLines(demandCode(await run('s3-clean', ['clean', url, ...words], { env })).stdout),
     states: async () =>
-      parsed(demandCode(await run('s3-clean', ['list', url], { env })).stdout)
+      jsonLines(demandCode(await run('s3-clean', ['list', url], { env })).stdout)
         .map(({ state }) => String(state))
         .sort(),
   };
@@ -103,10 +99,7 @@ t.test('what is refused', async (t) => {
 t.test('list tells object, bytes, rows, age, table and generation', async (t) => {
   const { url, env } = still;
   const { stdout } = demandCode(await run('s3-clean', ['list', url], { env }));
-  const all = String(stdout)
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const all = jsonLines(stdout);
   const [member] = parquetMembers(1);
   t.match(
     all.find(({ state }) => state === 'loaded'),

@@ -14,6 +14,7 @@ import { parquetFile } from '../watermark/parquet-file.js';
 import { linesOf, receiptsFrom } from '../watermark/receipts.js';
 import { testS3 } from '../watermark/test-s3.js';
 import { type Ended, WM, wm } from '../watermark/wm-program.js';
+import { jsonLines } from '../support/json-lines.js';
 
 // More than a hundred short programs: on a busy machine each takes a second.
 t.setTimeout(400_000);
@@ -28,12 +29,7 @@ async function place(): Promise<{ folder: string; run: (words: string[], input?:
 }
 
 const json = (ended: Ended): Record<string, unknown> => JSON.parse(ended.stdout) as Record<string, unknown>;
-const lines = (ended: Ended): Record<string, unknown>[] =>
-  ended.stdout
-    .trim()
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+const lines = (ended: Ended): Record<string, unknown>[] => jsonLines(ended.stdout);
 
 t.test('get: the fields of the original under their names, and ours', { timeout: 240_000 }, async (t) => {
   const { run } = await place();

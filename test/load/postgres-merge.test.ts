@@ -1,21 +1,11 @@
 /** Merging into PostgreSQL: what is written, what is left alone, and the tables MERGE does not take. */
 import { Float64, Int32, Utf8 } from 'apache-arrow';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { connectTarget } from '../support/servers.js';
 import { load, stored } from './loader.js';
+import { scratchSchema } from '../support/scratch-schema.js';
 
-const folder = mkdtempSync(join(tmpdir(), 'merge-'));
-const schema = `merge_${process.pid}`;
-const sql = await connectTarget();
-await sql.query(`CREATE SCHEMA ${schema}`);
-t.teardown(async () => {
-  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await sql.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { schema, folder, sql } = await scratchSchema(t, 'merge');
 
 const int = new Int32();
 const text = new Utf8();

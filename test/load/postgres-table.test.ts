@@ -1,24 +1,13 @@
 /** Tables of PostgreSQL that are not as the files are: names, columns, keys, what depends on them; and what is refused. */
 import { Int32, Int64, Utf8 } from 'apache-arrow';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { POSTGRES_NAMES, storedTable } from '../../src/load/name.js';
 import type { Receipt } from '../../src/receipt.js';
-import { connectTarget } from '../support/servers.js';
 import { type Columns, load, stored } from './loader.js';
+import { scratchSchema } from '../support/scratch-schema.js';
 
 t.setTimeout(120_000);
-const folder = mkdtempSync(join(tmpdir(), 'table-'));
-const schema = `table_${process.pid}`;
-const sql = await connectTarget();
-await sql.query(`CREATE SCHEMA ${schema}`);
-t.teardown(async () => {
-  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await sql.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { schema, folder, sql } = await scratchSchema(t, 'table');
 
 const int = new Int32();
 const big = new Int64();

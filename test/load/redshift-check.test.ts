@@ -15,6 +15,7 @@ import {
 } from '../redshift-double/parquet-fixture.js';
 import { demandCode, type Ended, run } from '../support/program.js';
 import { receiptStream } from './stored-files.js';
+import { jsonLines } from '../support/json-lines.js';
 
 t.setTimeout(240_000);
 const cluster: Cluster = await startCluster(t);
@@ -39,11 +40,7 @@ interface Line {
   mode: string;
 }
 
-const lines = ({ stdout }: Ended): Line[] =>
-  String(stdout)
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Line);
+const lines = ({ stdout }: Ended): Line[] => jsonLines<Line>(stdout);
 
 async function stored(bytes: Buffer, facts: Partial<Receipt> & { name?: string } = {}): Promise<Receipt> {
   const { name = `${randomBytes(6).toString('hex')}.parquet`, ...rest } = facts;

@@ -11,6 +11,7 @@ import type { FaultName } from '../support/redshift-double/faults.js';
 import { demandCode, type Ended, run } from '../support/program.js';
 import { decimal, type FixtureColumn, SHAPE, unscaled } from '../redshift-double/parquet-fixture.js';
 import { type Order, receiptStream, storeOrders } from './stored-files.js';
+import { jsonLines } from '../support/json-lines.js';
 
 // Some thirty short programs: on a busy machine each takes seconds.
 t.setTimeout(300_000);
@@ -37,11 +38,7 @@ interface Line {
   mode: string;
 }
 
-const lines = (ended: Ended): Line[] =>
-  String(ended.stdout)
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Line);
+const lines = (ended: Ended): Line[] => jsonLines<Line>(ended.stdout);
 
 const orders = (first: number, last: number, at = 1_000_000, note = 'new'): Order[] =>
   Array.from({ length: last - first + 1 }, (_, i) => ({ id: first + i, note, at }));

@@ -5,13 +5,11 @@ import { demandStatus } from '../support/pipeline.js';
 import { demandCode, run } from '../support/program.js';
 import { addOrders, changeOrders } from '../support/shop.js';
 import { shopRun } from './shop-run.js';
+import { jsonLines } from '../support/json-lines.js';
 
 /** Rows of the load results on stdout. */
 function loadedRows(stdout: string): number {
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as { type: string; rows?: number });
+  const lines = jsonLines<{ type: string; rows?: number }>(stdout);
   return lines.filter(({ type }) => type === 'load').reduce((sum, { rows = 0 }) => sum + rows, 0);
 }
 

@@ -12,6 +12,7 @@ import { type Bed, startBed } from './bed.js';
 import { compareTables, equalTables } from './oracle.js';
 import { BIN } from './program.js';
 import { addCustomers, addOrders, changeOrders, createShop } from './shop.js';
+import { jsonLines } from './json-lines.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const script = 'examples/one-table.sh';
@@ -94,10 +95,7 @@ function pipelineOf(file: string): string {
 async function move(env: Readonly<Record<string, string>>): Promise<void> {
   const moving = performance.now();
   const { stdout } = await bash(`${script} shop.orders analytics.orders`, { ...env, SPLIT_SIZE: '2MiB' });
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const lines = jsonLines(stdout);
   const last = lines.findLast((line) => line.type === 'end');
   say(bold(`${count(Number(last?.rows))} rows in ${Number(last?.objects)} files moved in ${secondsSince(moving)}`));
 }

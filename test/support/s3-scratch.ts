@@ -95,6 +95,13 @@ export class S3Scratch {
     return new Traffic({ concurrency, memoryBytes: memoryBytes ?? (concurrency + 1) * partBytes, bytesPerSecond });
   }
 
+  /** Puts an object under a new key; resolves to its URL. */
+  async stored(bytes: Uint8Array): Promise<string> {
+    const key = this.key();
+    await this.sink(key)(chunksOf(bytes), new AbortController().signal);
+    return `s3://${this.bucket}/${key}`;
+  }
+
   async content(key: string): Promise<Buffer | undefined> {
     try {
       const { Body } = await this.direct.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }));
