@@ -94,7 +94,8 @@ export function valueBytes(data: Data, row: number): Uint8Array {
 function isPlainText(data: Data, rows: number): boolean {
   const { valueOffsets } = variable(data);
   const bytes = spanBytes(data, rows);
-  if (bytes.indexOf(0) >= 0) return false;
+  // Buffer's search is memchr; that of a plain Uint8Array looks at one byte at a time.
+  if (Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf(0) >= 0) return false;
   if (bytes.length > VARCHAR_BYTES) {
     for (let row = 0; row < rows; row += 1) {
       if ((valueOffsets[row + 1] ?? 0) - (valueOffsets[row] ?? 0) > VARCHAR_BYTES) return false;
