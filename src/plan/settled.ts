@@ -40,29 +40,19 @@ const IDLE = [
   ...['Register Slave', 'Quit', 'Ping', 'Statistics'],
 ];
 
-/** Reads the bound: five short queries. */
+/** Reads the bound: five short queries, and three more for each time the list of transactions is an old one. */
 export async function settledBound(session: MysqlSession, lagMs: number, signal: AbortSignal): Promise<SettledBound> {
   const [clock] = await session.ask('SELECT NOW(6) - INTERVAL ? MICROSECOND AS bound', [lagMs * 1000]);
   const lag: Bound = { value: clock?.bound ?? '', rule: `the server's clock minus ${lagMs} ms` };
-  if (!(await seesOthers(session))) {
+  const statement = await runningStatements(session);
+  const transaction = await openTransactions(session, lagMs, signal);
+  // Without the privilege the process list is not refused but empty, which would prove nothing.
+  if (transaction === 'denied') {
     const caveat =
       'without the PROCESS privilege open transactions are not seen: a row committed later than the lag is missed';
     return { ...lag, caveat };
   }
-  const statement = await runningStatements(session);
-  const transaction = await openTransactions(session, lagMs, signal);
   return least([lag, ...statement, ...transaction]) ?? lag;
-}
-
-/** Without the privilege the process list is not refused but empty, which would prove nothing. */
-async function seesOthers(session: MysqlSession): Promise<boolean> {
-  try {
-    await session.ask('SELECT 1 AS one FROM information_schema.innodb_trx LIMIT 1');
-    return true;
-  } catch (error) {
-    if (mysqlNumber(error) === ACCESS_DENIED) return false;
-    throw error;
-  }
 }
 
 async function runningStatements(session: MysqlSession): Promise<Bound[]> {
@@ -93,11 +83,16 @@ function isRead(info: string): boolean {
  * here too. One that waited longer than that and then stays open is the gap that remains: its process sleeps, and no
  * list says when its statement began. The help of `--lag` says so.
  */
-async function openTransactions(session: MysqlSession, lagMs: number, signal: AbortSignal): Promise<Bound[]> {
+async function openTransactions(
+  session: MysqlSession,
+  lagMs: number,
+  signal: AbortSignal,
+): Promise<Bound[] | 'denied'> {
   for (let attempt = 0; attempt < FRESH_TRIES; attempt += 1) {
     await session.ask('START TRANSACTION WITH CONSISTENT SNAPSHOT');
     const rows = await listedTransactions(session, lagMs);
     await session.ask('COMMIT');
+    if (rows === 'denied') return rows;
     if (rows) return rows.map(boundOfTransaction);
     await pause(freshPauseMs(attempt), signal);
   }
@@ -107,23 +102,29 @@ async function openTransactions(session: MysqlSession, lagMs: number, signal: Ab
 }
 
 /**
- * Each of several extractors that start together keeps the list old for the others, so the pauses grow and differ:
- * 75 to 150 ms at first, up to 1 to 2 s.
+ * The list stays old for 0.1 s after anybody has read it, we ourselves included. Each of several extractors that start
+ * together keeps it old for the others, so the pauses grow and differ: 110 to 220 ms at first, up to 1 to 2 s.
  */
 function freshPauseMs(attempt: number): number {
-  return (0.5 + Math.random() / 2) * Math.min(2_000, 150 * 2 ** attempt);
+  return (0.5 + Math.random() / 2) * Math.min(2_000, 220 * 2 ** attempt);
 }
 
 /**
- * The transactions that have changed something, or undefined when the list is an old one. The server prints starts in
+ * The transactions that have changed something; undefined when the list is an old one, `denied` without PROCESS. The server prints starts in
  * whole seconds, in a zone of its own choosing; our own transaction has just begun, so its start tells the difference.
  */
-async function listedTransactions(session: MysqlSession, lagMs: number): Promise<Row[] | undefined> {
-  const rows = await session.ask(
-    `SELECT trx_id AS trx, trx_mysql_thread_id AS id, trx_mysql_thread_id = CONNECTION_ID() AS ours, trx_started AS started,
-       trx_rows_modified AS modified, NOW(6) AS clock
-     FROM information_schema.innodb_trx`,
-  );
+async function listedTransactions(session: MysqlSession, lagMs: number): Promise<Row[] | 'denied' | undefined> {
+  const rows = await session
+    .ask(
+      `SELECT trx_id AS trx, trx_mysql_thread_id AS id, trx_mysql_thread_id = CONNECTION_ID() AS ours, trx_started AS started,
+         trx_rows_modified AS modified, NOW(6) AS clock
+       FROM information_schema.innodb_trx`,
+    )
+    .catch((error: unknown) => {
+      if (mysqlNumber(error) === ACCESS_DENIED) return 'denied' as const;
+      throw error;
+    });
+  if (rows === 'denied') return rows;
   const ours = rows.find((row) => row.ours === '1');
   if (!ours) return undefined;
   // Zones differ by quarters of an hour; the rest is the time since our transaction began.
