@@ -38,7 +38,7 @@ export function isPassing(error: unknown): boolean {
 
 /** mysql2 marks what ended a connection as fatal, also where it gives no code. */
 function isLost(error: unknown): boolean {
-  if (isRefusedCertificate(error)) return false;
+  if (isRefusedCertificate(error) || error instanceof RangeError) return false;
   return LOST.test(systemCode(error) ?? '') || (error as { fatal?: boolean } | undefined)?.fatal === true;
 }
 
@@ -60,6 +60,10 @@ export function mysqlFailure(error: unknown, doing: string): Failure {
   if (number !== undefined) {
     const [kind = 'protocol'] = (Object.keys(NUMBERS) as Kind[]).filter((each) => NUMBERS[each]?.includes(number));
     return failure(kind, doing, error, HINTS[number]);
+  }
+  // What mysql2 stumbles over while it takes a packet apart ends the connection.
+  if (error instanceof RangeError && (error as { fatal?: boolean }).fatal === true) {
+    return failure('protocol', `${doing}: the server sent a packet that cannot be read`, error, undefined);
   }
   // A mistake of ours must not be blamed on the server.
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) {

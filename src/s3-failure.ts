@@ -3,7 +3,8 @@ import { Failure, systemCode } from './errors.js';
 
 interface S3Error {
   name?: string;
-  $metadata?: { httpStatusCode?: number };
+  /** `clockSkewCorrected`: the answer told the client that its clock is wrong, and the next request is signed with the right one. */
+  $metadata?: { httpStatusCode?: number; clockSkewCorrected?: boolean };
   $response?: { headers?: Record<string, string> };
   /** Of the body of an error about regions. */
   Region?: string;
@@ -62,6 +63,12 @@ export function s3Failure(error: unknown, doing: string, url: string, action: st
     return new Failure('denied', `${message}: no AWS credentials were found`, {
       cause: error,
       hint: 'Set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.',
+    });
+  }
+  // Whatever the store refused, it saw a request of another hour.
+  if ((error as S3Error).$metadata?.clockSkewCorrected) {
+    return new Failure('temporary', `${message}: the clock of this machine is wrong, the one of the store is used`, {
+      cause: error,
     });
   }
   if (EXPIRED.has(name)) {

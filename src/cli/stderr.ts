@@ -92,12 +92,21 @@ export function causes(error: unknown): string {
   const seen: string[] = [];
   for (let at: unknown = error; at !== undefined && at !== null && seen.length < 5; at = (at as Error).cause) {
     const code = systemCode(at);
-    const message = at instanceof Error ? at.message || at.name : typeof at === 'string' ? at : JSON.stringify(at);
+    const message = shortened(
+      at instanceof Error ? at.message || at.name : typeof at === 'string' ? at : JSON.stringify(at),
+    );
     const text = code && !message.includes(code) ? `${message} [${code}]` : message;
     if (!seen.includes(text)) seen.push(text);
   }
   return seen.join(': ');
 }
+
+/** What another side says may have any length. */
+function shortened(text: string): string {
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)} … (${text.length} letters)` : text;
+}
+
+const MOST_LETTERS = 2_000;
 
 function stackOf(error: unknown): string {
   return error instanceof Error && error.stack ? error.stack.split('\n').slice(1, 6).join('\n') : '';

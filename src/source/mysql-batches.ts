@@ -2,6 +2,7 @@
 import type { Connection } from 'mysql2';
 import type { ResultField } from '../column/mysql-column.js';
 import { Failure } from '../errors.js';
+import { isPassing } from '../mysql-failure.js';
 import type { PacketRows } from './mysql-packets.js';
 import { type Flow, queryClass, rawConnection, readPackets, readRows } from './mysql-result.js';
 import { MysqlRows, type RowBatch, type RowShape } from './mysql-rows.js';
@@ -144,9 +145,12 @@ class Result {
     if (this.ended) return;
     this.error = error;
     try {
-      if (error === undefined && this.rows) {
+      // What came whole before a connection was lost is handed out, where reading can go on after it: over a connection
+      // that never lives as long as a batch takes, nothing would ever come.
+      const goesOn = this.query.position.length > 0 && isPassing(error);
+      if (this.rows && (error === undefined || goesOn)) {
         this.flush(this.rows);
-        if (this.query.kept) this.query.kept.rows = this.rows;
+        if (this.query.kept && error === undefined) this.query.kept.rows = this.rows;
       } else if (error === undefined)
         this.error = new Failure('usage', `${this.query.table}: the statement returns no rows`);
     } catch (failure) {
@@ -184,13 +188,13 @@ class Result {
     const { stream } = rawConnection(this.connection);
     const bytesRead = (): number => (stream as unknown as { bytesRead?: number }).bytesRead ?? 0;
     let seen = bytesRead();
-    let since = Date.now();
+    let since = performance.now();
     const timer = setInterval(
       () => {
         if (bytesRead() !== seen || this.paused) {
           seen = bytesRead();
-          since = Date.now();
-        } else if (Date.now() - since >= idleMs) {
+          since = performance.now();
+        } else if (performance.now() - since >= idleMs) {
           this.end(lost(`nothing came from the server for ${idleMs} ms`, 'ETIMEDOUT'));
           stream.destroy();
         }

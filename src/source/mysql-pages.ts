@@ -11,7 +11,7 @@ import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { isPassing, mysqlFailure } from '../mysql-failure.js';
 import type { MysqlSession, Row } from '../mysql-session.js';
-import { retry } from '../retry.js';
+import { pause, retry } from '../retry.js';
 import { type KeptRows, queryBatches } from './mysql-batches.js';
 import type { BatchLimits, RowBatch } from './mysql-rows.js';
 
@@ -95,6 +95,9 @@ export class PageReader {
   private busy = false;
   private fields: readonly ResultField[] | undefined;
   private readonly kept: KeptRows = {};
+  /** The losses in a row since when nothing came, and when the first of them was. */
+  private losses = 0;
+  private losingSince = 0;
 
   constructor(
     private readonly sessions: Sessions,
@@ -111,9 +114,11 @@ export class PageReader {
       try {
         for await (const batch of queryBatches(this.session.connection, this.query(next()), this.signal)) {
           handedOut = true;
+          this.losses = 0;
           yield batch;
         }
         this.busy = false;
+        this.losses = 0;
         return;
       } catch (error) {
         this.signal.throwIfAborted();
@@ -134,7 +139,9 @@ export class PageReader {
   async ask({ sql, values }: Statement): Promise<Row[]> {
     for (;;) {
       try {
-        return await this.session.ask(sql, values);
+        const rows = await this.session.ask(sql, values);
+        this.losses = 0;
+        return rows;
       } catch (error) {
         this.signal.throwIfAborted();
         if (!isPassing(error)) throw this.named(error);
@@ -166,22 +173,37 @@ export class PageReader {
     return { ...this.shape, sql, values, kept, onFields: (fields) => this.demandSameFields(fields) };
   }
 
+  /** Another connection, until for too long none of them has brought anything. */
   private async reopen(error: unknown): Promise<void> {
     const { sessions, signal } = this;
+    const now = performance.now();
+    if (this.losses === 0) this.losingSince = now;
+    this.losses += 1;
+    const leftMs = this.losingSince + sessions.patienceMs - now;
+    if (leftMs < 0) throw this.fruitless(error);
     const lost = this.session;
     lost.cut();
     this.busy = false;
     sessions.onLost(error, 0);
     // The server may not know yet that we are gone.
     await sessions.kill(lost);
+    if (this.losses > 1) await pause(Math.random() * Math.min(5_000, 100 * 2 ** this.losses), signal);
     this.session = await retry(() => sessions.open(signal), {
-      budgetMs: sessions.patienceMs,
+      budgetMs: leftMs,
       baseMs: 100,
       capMs: 5_000,
       permanent: (cause) => !isPassing(cause),
       onRetry: (cause, _attempt, pauseMs) => sessions.onLost(cause, pauseMs),
       signal,
     });
+  }
+
+  private fruitless(cause: unknown): Failure {
+    return new Failure(
+      'temporary',
+      `reading ${this.shape.table}: ${this.losses} connections one after the other were lost before anything came`,
+      { cause, hint: 'If the server needs long for its first row, raise --idle-timeout.' },
+    );
   }
 
   /** DDL in the middle of a run: a column of another type than on the first page. */

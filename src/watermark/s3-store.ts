@@ -10,8 +10,8 @@ import { type Created, FILE_BYTES, type Page, type WatermarkStore } from './stor
 export class S3Store implements WatermarkStore {
   readonly url: string;
   readonly paged = true;
-  /** The server's clock minus ours, in milliseconds, as of the last answer. */
-  private skewMs = 0;
+  /** The server's clock at its last answer, and when that was here: by a clock that nobody sets. */
+  private heard = { at: Date.now(), here: performance.now() };
 
   /** @param prefix key prefix, empty or ending in `/` */
   constructor(
@@ -102,7 +102,7 @@ export class S3Store implements WatermarkStore {
   }
 
   now(): number {
-    return Date.now() + this.skewMs;
+    return this.heard.at + performance.now() - this.heard.here;
   }
 
   private async page(prefix: string, after: string | undefined, token: string | undefined, signal: AbortSignal) {
@@ -141,7 +141,7 @@ export class S3Store implements WatermarkStore {
         const result = await next(args);
         const { headers } = (result.response ?? {}) as { headers?: Record<string, string> };
         const at = Date.parse(headers?.date ?? '');
-        if (Number.isFinite(at)) this.skewMs = at - Date.now();
+        if (Number.isFinite(at)) this.heard = { at, here: performance.now() };
         return result;
       },
       { step: 'deserialize', priority: 'low', name: 'tablepipeClock', override: true },
