@@ -5,7 +5,7 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules
 
 .PHONY: help install build check format test test-slow mutants torture soak up down demo clean
-.PHONY: bench bench-extract bench-files bench-put bench-load
+.PHONY: bench bench-extract bench-files bench-put bench-put-memory bench-load
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 16
@@ -61,6 +61,9 @@ bench-load: build ## measure rs-copy against psql \copy (needs make up; . .run/e
 
 bench-put: build ## measure s3-put of 1 GiB against a bare UploadPart loop (needs make up; . .run/env)
 	node dist/test/bench/put.js 1024 --record
+
+bench-put-memory: build ## whether s3-put keeps its memory while the store becomes slow; five minutes (needs make up; . .run/env)
+	node dist/test/bench/put-memory.js
 
 torture: build ## kill, cut and stop the pipeline by seed for TORTURE_MINUTES (10), compare; SEED=… [ROUND=…] replays, RECORD=1 notes the counts
 	node dist/test/torture/main.js $(if $(RECORD),--record)

@@ -145,8 +145,7 @@ async function s3Opener({ flags, env, words }: Invocation, concurrency: number):
   });
   const traffic = new Traffic({
     concurrency,
-    // Parts in flight, and one that is being filled.
-    memoryBytes: (concurrency + 1) * partBytes,
+    partBytes,
     bytesPerSecond: limit === undefined ? undefined : parseSize(limit.replace(/\/s$/, ''), '--bwlimit'),
   });
   const checksums = new Checksums(mode, () => words.note('the store does not know CRC-32 headers; using Content-MD5'));

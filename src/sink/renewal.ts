@@ -34,6 +34,9 @@ const TRIES = 5;
 /** What a write goes with: nothing may be there, or exactly this. */
 export type Condition = { IfNoneMatch: '*' } | { IfMatch: string };
 
+/** Nothing may be under the name. */
+export const NEW: Condition = { IfNoneMatch: '*' };
+
 export interface Found {
   etag: string;
   /** When it was last written, by the store's clock: milliseconds since 1970. */
@@ -57,7 +60,7 @@ export async function renewed<H extends Found>(old: H, steps: RenewalSteps<H>): 
   for (let tries = 0; tries < TRIES; tries += 1) {
     if (found) await steps.demandSame(found);
     if (found && found.modified > old.modified) return found;
-    await steps.write(found ? { IfMatch: found.etag } : { IfNoneMatch: '*' });
+    await steps.write(found ? { IfMatch: found.etag } : NEW);
     await pause(steps.settleMs, steps.signal);
     found = await steps.look();
   }

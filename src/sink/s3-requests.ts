@@ -3,7 +3,7 @@
  * deciding is the caller's. The client must not retry by itself.
  */
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { Failure } from '../errors.js';
 import { storeNow } from '../s3-clock.js';
 import { httpStatus, isAbsent, isDamaged, isTaken, s3Failure } from '../s3-failure.js';
@@ -45,7 +45,7 @@ export class S3Requests {
   /** True when the store compares every body with a checksum or a signature of it. */
   get checked(): boolean {
     // A paced body is a stream, and a stream is sent without a signature over its bytes.
-    return this.checksums.sent || !this.traffic.paced;
+    return this.checksums.sent || !this.traffic.pace.kept;
   }
 
   /** What is under the key; undefined when nothing is. */
@@ -220,22 +220,10 @@ export class S3Requests {
     };
   }
 
-  /** A body that can be sent again: the buffer itself, or a stream of it at the speed that was asked for. */
   private payload(body: Buffer, signal: AbortSignal): { Body: Buffer | Readable; ContentLength: number } {
-    const { traffic } = this;
-    if (!traffic.paced) return { Body: body, ContentLength: body.length };
-    const slices = async function* (): AsyncGenerator<Buffer> {
-      for (let at = 0; at < body.length; at += SLICE_BYTES) {
-        const slice = body.subarray(at, at + SLICE_BYTES);
-        await traffic.pace(slice.length, signal);
-        yield slice;
-      }
-    };
-    return { Body: Readable.from(slices(), { objectMode: false }), ContentLength: body.length };
+    return { Body: this.traffic.pace.body(body, signal), ContentLength: body.length };
   }
 }
-
-const SLICE_BYTES = 16 << 10;
 
 /** What arrived at the store is not what was sent. */
 export class Damaged extends Error {

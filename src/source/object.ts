@@ -6,28 +6,14 @@
  * inode, size and time) is pinned, so two halves of two objects cannot be put together.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
-import { constants } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Failure, fileFailure, systemCode } from '../errors.js';
 import { parseLocation } from '../location.js';
 import { retry } from '../retry.js';
 import { isAbsent, isTaken, s3Failure } from '../s3-failure.js';
 import type { Look } from '../watermark/objects.js';
-
-export interface StoredObject {
-  readonly url: string;
-  readonly byteLength: number;
-  /** Undefined for a file. */
-  readonly etag: string | undefined;
-  /** The store's own CRC-32 of the whole object, eight hex digits, when it keeps one. */
-  readonly crc32: string | undefined;
-  /** Bytes `start` (inclusive) to `end` (exclusive), all of them, in one buffer. */
-  read(start: number, end: number): Promise<Buffer>;
-  /** Bytes from `start` (inclusive) to `end` (exclusive; the end of the object by default), a chunk at a time. */
-  stream(start?: number, end?: number): AsyncGenerator<Uint8Array>;
-  /** Gives back the file descriptor; nothing to do for S3. */
-  close(): Promise<void>;
-}
+import { openFile } from './stored-file.js';
+import { type StoredObject, demandRange } from './stored-object.js';
 
 export interface ObjectAccess {
   /** Opens the client when the first s3:// URL is met. */
@@ -150,72 +136,8 @@ class S3Object implements StoredObject {
   }
 }
 
-async function openFile(url: string, path: string, signal: AbortSignal): Promise<StoredObject> {
-  let file: FileHandle;
-  try {
-    file = await open(path, constants.O_RDONLY);
-  } catch (error) {
-    throw fileFailure(error, 'reading', path);
-  }
-  const { size } = await file.stat();
-  return new OpenFile(url, path, size, file, signal);
-}
-
-class OpenFile implements StoredObject {
-  readonly etag = undefined;
-  readonly crc32 = undefined;
-
-  constructor(
-    readonly url: string,
-    private readonly path: string,
-    readonly byteLength: number,
-    private readonly file: FileHandle,
-    private readonly signal: AbortSignal,
-  ) {}
-
-  async read(start: number, end: number): Promise<Buffer> {
-    demandRange(this, start, end);
-    const bytes = Buffer.allocUnsafe(end - start);
-    for (let at = 0; at < bytes.length; ) at += await this.some(bytes, at, start + at);
-    return bytes;
-  }
-
-  async *stream(start = 0, end = this.byteLength): AsyncGenerator<Uint8Array> {
-    demandRange(this, start, end);
-    for (let at = start; at < end; ) {
-      this.signal.throwIfAborted();
-      const bytes = Buffer.allocUnsafe(Math.min(FILE_CHUNK, end - at));
-      const got = await this.some(bytes, 0, at);
-      at += got;
-      yield bytes.subarray(0, got);
-    }
-  }
-
-  async close(): Promise<void> {
-    await this.file.close();
-  }
-
-  private async some(bytes: Buffer, offset: number, position: number): Promise<number> {
-    try {
-      const { bytesRead } = await this.file.read(bytes, offset, bytes.length - offset, position);
-      if (bytesRead === 0) throw new Failure('data', `${this.path} became shorter while it was read`);
-      return bytesRead;
-    } catch (error) {
-      if (error instanceof Failure) throw error;
-      throw fileFailure(error, 'reading', this.path);
-    }
-  }
-}
-
 /** How often a store may answer something else than was asked for before it is taken for its way. */
 const ODD_TRIES = 3;
-
-const FILE_CHUNK = 256 << 10;
-
-function demandRange(object: StoredObject, start: number, end: number): void {
-  if (start >= 0 && start <= end && end <= object.byteLength) return;
-  throw new Failure('data', `${object.url} has ${object.byteLength} bytes; ${start} to ${end} were asked for`);
-}
 
 function absentFile(error: unknown, path: string): undefined {
   if (systemCode(error) === 'ENOENT') return undefined;

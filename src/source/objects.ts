@@ -5,7 +5,8 @@ import { MAGIC } from '../codec/parquet-row-group.js';
 import { type FileProvenance, PROVENANCE_KEY, parseFileProvenance } from '../provenance.js';
 import type { Look, Objects } from '../watermark/objects.js';
 import { listObjects } from './listing.js';
-import { type ObjectAccess, type StoredObject, lookAtObject, openObject } from './object.js';
+import { type ObjectAccess, lookAtObject, openObject } from './object.js';
+import type { StoredObject } from './stored-object.js';
 
 /** Most footers are shorter, and are had with one read. */
 const GUESS_BYTES = 64 << 10;

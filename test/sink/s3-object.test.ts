@@ -184,21 +184,21 @@ t.test('requests and memory stay within their bounds, and 503 halves the request
 });
 
 t.test('a buffer is waited for, and a slot: nobody takes more than there is', async (t) => {
-  const traffic = new Traffic({ concurrency: 2, memoryBytes: 300, bytesPerSecond: undefined });
+  const traffic = new Traffic({ concurrency: 2, partBytes: 100, bytesPerSecond: undefined });
   const held = [
-    await traffic.buffer(100, signal),
-    await traffic.buffer(100, signal),
-    await traffic.buffer(100, signal),
+    await traffic.buffers.take(100, signal),
+    await traffic.buffers.take(100, signal),
+    await traffic.buffers.take(100, signal),
   ];
   let got = false;
-  const waiting = traffic.buffer(100, signal).then(() => (got = true));
+  const waiting = traffic.buffers.take(100, signal).then(() => (got = true));
   await sleep(5);
   t.notOk(got);
-  if (held[0]) traffic.release(held[0]);
+  if (held[0]) traffic.buffers.give(held[0]);
   await waiting;
   t.ok(got);
   const controller = new AbortController();
-  const given = traffic.buffer(100, controller.signal);
+  const given = traffic.buffers.take(100, controller.signal);
   controller.abort(new Error('enough'));
   await t.rejects(given, { message: 'enough' });
   await Promise.all(Array.from({ length: 20 }, () => traffic.slot(() => sleep(2), signal)));

@@ -18,7 +18,7 @@ import { connectS3 } from '../../src/connect/s3.js';
 import { Checksums } from '../../src/sink/checksums.js';
 import { s3Object } from '../../src/sink/s3-object.js';
 import { S3Requests } from '../../src/sink/s3-requests.js';
-import { Traffic } from '../../src/sink/traffic.js';
+import { Pace } from '../../src/sink/pace.js';
 import { MIB, S3Scratch, chunksOf } from '../support/s3-scratch.js';
 
 t.setTimeout(240_000);
@@ -144,13 +144,13 @@ t.test('the bucket is in the path at an endpoint of its own, and in the host nam
 
 t.test('the pace is kept to within a tenth, also at a speed of many slices a millisecond', async (t) => {
   for (const bytesPerSecond of [200_000, 64 * MIB]) {
-    const traffic = new Traffic({ concurrency: 4, memoryBytes: 1, bytesPerSecond });
+    const pace = new Pace(bytesPerSecond);
     const slice = 16_384;
     const slices = Math.ceil((bytesPerSecond * 1.5) / slice);
     const started = performance.now();
     let left = slices;
     const lane = async (): Promise<void> => {
-      while (left-- > 0) await traffic.pace(slice, signal);
+      while (left-- > 0) await pace.wait(slice, signal);
     };
     await Promise.all([lane(), lane(), lane(), lane()]);
     const rate = (slices * slice) / ((performance.now() - started) / 1000);

@@ -91,8 +91,8 @@ export class S3Scratch {
     });
   }
 
-  traffic({ concurrency = 3, partBytes = 5 * MIB, memoryBytes, bytesPerSecond }: SinkSettings = {}): Traffic {
-    return new Traffic({ concurrency, memoryBytes: memoryBytes ?? (concurrency + 1) * partBytes, bytesPerSecond });
+  traffic({ concurrency = 3, partBytes = 5 * MIB, bytesPerSecond }: SinkSettings = {}): Traffic {
+    return new Traffic({ concurrency, partBytes, bytesPerSecond });
   }
 
   /** Puts an object under a new key; resolves to its URL. */
