@@ -27,6 +27,8 @@ export interface EndRecord {
   read?: 'incremental' | 'backfill' | 'snapshot';
   /** Upper bound of the read (exclusive) as MySQL text, and the rule that set it; null = none. */
   until?: { value: string; rule: string } | null;
+  /** A limit ended the read, so there may be more rows: a backfill goes on, and a snapshot is none. */
+  limited?: true;
 }
 
 /** The key that marks a control line among NDJSON rows. */

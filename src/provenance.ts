@@ -29,7 +29,7 @@ export interface Provenance {
   /** Column name to MySQL type, in column order. */
   columns: Readonly<Record<string, string>>;
   run_id: string;
-  /** Upper bound of the read, exclusive, as MySQL text. Never part of a file: it differs from run to run. */
+  /** Upper bound of the read, exclusive, as MySQL text. It differs from run to run, so hardly a file says it. */
   until: string | null;
 }
 
@@ -39,6 +39,10 @@ export interface FileProvenance extends Omit<Provenance, 'run_id' | 'until'> {
   to: Position | null;
   rows: number;
   schema_id: string;
+  /** Upper bound of a backfill that is one file; of several, the tar around them says it. */
+  until?: string | null;
+  /** A limit ended the read that this one file holds. */
+  limited?: true;
 }
 
 /** The provenance of a file in its JSON form; undefined when it is not ours. */

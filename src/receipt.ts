@@ -45,6 +45,8 @@ export interface ReceiptsEnd {
   /** How the rows were read and where reading began, so that a read that found nothing can still be completed. */
   read?: ReadKind;
   from?: Position | null;
+  /** A limit ended the read, so there may be more rows: a backfill goes on, and a snapshot is none. */
+  limited?: true;
 }
 
 export type ReceiptItem = Receipt | ReceiptsEnd;

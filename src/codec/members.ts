@@ -68,6 +68,7 @@ function single(kind: Exclude<InputKind, 'tar'>, reader: ByteReader, options: Me
     if (!parquet.footer) return;
     about.provenance = parseFileProvenance(parquet.footer.keyValues.get(PROVENANCE_KEY));
     about.rows = parquet.footer.rows;
+    about.until = about.provenance?.until ?? undefined;
   };
   let release = (): void => {};
   const taken = new Promise<void>((resolve) => (release = resolve));

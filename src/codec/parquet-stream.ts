@@ -25,7 +25,7 @@ export interface ParquetStreamOptions extends ParquetFileOptions {
 
 /** The bytes of one file that holds every row. Its footer comes only after the stream's end record. */
 export async function* oneParquetFile(stream: RowStream, options: ParquetStreamOptions): AsyncGenerator<Uint8Array> {
-  const files = new Files(stream, options);
+  const files = new Files(stream, options, true);
   const file = files.begin();
   yield* file.body(files.cursor);
   files.demandEnd(file);
@@ -95,6 +95,8 @@ class Files {
   constructor(
     private readonly stream: RowStream,
     private readonly options: ParquetStreamOptions,
+    /** There will be one file, without anything around it that says what is true of the whole stream. */
+    private readonly alone = false,
   ) {
     const { schema, provenance, batches, release } = stream;
     const tracked = provenance.cursor_columns.length > 0;
@@ -142,7 +144,7 @@ class Files {
 
   endRecord(code: number): EndRecord {
     const { run_id, table, cursor_columns, from } = this.stream.provenance;
-    const until = this.stream.end?.until;
+    const { until, limited } = this.stream.end ?? {};
     return {
       status: code === 0 ? 'complete' : 'aborted',
       rows: this.rows,
@@ -154,6 +156,7 @@ class Files {
       to: this.from,
       code,
       ...(until === undefined ? {} : { until }),
+      ...(limited === undefined ? {} : { limited }),
     };
   }
 
@@ -193,7 +196,18 @@ class Files {
     const { from } = this;
     const to = this.lastOf(file);
     const { rows } = file;
-    return { v: 1, table, read, primary_key, cursor_columns, from, to, rows, schema_id: this.schemaId, columns };
+    const own = { v: 1, table, read, primary_key, cursor_columns, from, to, rows, schema_id: this.schemaId } as const;
+    return { ...own, columns, ...(this.alone ? this.whole() : {}) };
+  }
+
+  /** What no file after this one could say: without its bound a backfill would never end in a cursor. */
+  private whole(): Pick<FileProvenance, 'until' | 'limited'> {
+    const { end, provenance } = this.stream;
+    const { read, until } = provenance;
+    return {
+      ...(read === 'backfill' && until !== null ? { until } : {}),
+      ...(end?.limited === undefined ? {} : { limited: end.limited }),
+    };
   }
 }
 

@@ -59,12 +59,14 @@ export type EndFacts = Omit<EndRecord, 'status' | 'rows' | 'bytes' | 'to' | 'cod
 
 /**
  * Writes a stream and then its end record. Memory: one batch, encoded.
+ * @param limit most rows the input has; null = no limit
  * @param onEnd called with the record before it is written
  */
 export function rowStream(
   format: RowFormat,
   schema: Schema,
   facts: EndFacts,
+  limit: number | null,
   onEnd: (record: EndRecord) => Promise<void>,
 ): Codec<RowBatch, Uint8Array | string> {
   return async function* write(input) {
@@ -88,7 +90,8 @@ export function rowStream(
       yield* format.end({ ...facts, status: 'aborted', rows, bytes, to, code: codeOf(error) });
       throw error;
     }
-    const record: EndRecord = { ...facts, status: 'complete', rows, bytes, to, code: 0 };
+    const limited = rows === limit ? ({ limited: true } as const) : {};
+    const record: EndRecord = { ...facts, status: 'complete', rows, bytes, to, code: 0, ...limited };
     await onEnd(record);
     yield* format.end(record);
   };

@@ -56,7 +56,7 @@ export const READ_FLAGS: readonly Flag[] = [
   {
     name: 'limit',
     value: 'N',
-    help: 'read at most so many rows, in cursor order: a backfill is complete or goes on, and knows no limit',
+    help: 'read at most so many rows; the end record then says limited, a backfill goes on where it stopped with the next run, and a snapshot is refused by wm advance and by rs-copy --mode replace',
   },
   { name: 'batch-size', value: 'N', default: '50000', env: ['BACKUP_BATCH_SIZE'], help: 'rows of one query' },
   { name: 'columns', value: 'NAMES', help: 'only these columns, and those of the cursor' },
@@ -101,14 +101,7 @@ export function extractRequest({ flags, env }: Invocation): ExtractRequest {
   const since = parseSince(flags.text('since'));
   if (none && since.from !== 'start')
     throw new Failure('usage', '--cursor none reads everything; --since does not go with it');
-  if (since.from === 'backfill' && limited) {
-    throw new Failure('usage', '--limit would end a backfill before it has read everything', {
-      hint: 'Leave --limit out, or stop the run: it goes on where it stopped.',
-    });
-  }
   const order = parseChoice(flags.text('order') ?? (limited ? 'cursor' : 'key'), '--order', ['key', 'cursor'] as const);
-  if (order === 'key' && limited && !none)
-    throw new Failure('usage', '--order key reads everything; --limit does not go with it');
   const shard = shardOf(flags, env);
   if (shard && since.from !== 'start')
     throw new Failure('usage', '--shard says where to begin; --since does not go with it');

@@ -44,12 +44,9 @@ export async function streamExtract({
   const provenance = JSON.stringify(provenanceOf(plan, runId));
   const schema = schemaOfPlans(plan.columns, new Map([[PROVENANCE_KEY, provenance]]));
   const idleMs = parseDuration(flags.text('idle-timeout') ?? '60s', '--idle-timeout');
-  const limit = flags.text('limit');
-  const read = pageRead(plan, schema, {
-    idleMs,
-    tag,
-    limit: limit === undefined ? null : parseCount(limit, '--limit', 0),
-  });
+  const most = flags.text('limit');
+  const limit = most === undefined ? null : parseCount(most, '--limit', 0);
+  const read = pageRead(plan, schema, { idleMs, tag, limit });
   const patienceMs = parseDuration(flags.text('retry-max-time') ?? '5m', '--retry-max-time');
   const lent = sessions(server, tag, patienceMs, words);
   const parallel = parseCount(flags.text('parallel') ?? '1', '--parallel');
@@ -61,7 +58,7 @@ export async function streamExtract({
   // A reader that leaves while we wait for the server is noticed here, not at the next write.
   const left = new AbortController();
   onReaderLeft(() => left.abort(new Failure('reader-left', 'the reader of stdout went away')));
-  const codec = rowStream(output, schema, endFacts(plan, runId), onEnd);
+  const codec = rowStream(output, schema, endFacts(plan, runId), limit, onEnd);
   try {
     await runThrough(rows, codec, stdout(), AbortSignal.any([signal, left.signal]));
   } finally {

@@ -18,7 +18,7 @@ const command: Command = {
   summary: 'read a MySQL table in cursor order, from a watermark up to a settled bound',
   usage: 'TABLE [flags]',
   examples: [
-    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
+    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet --split-size 64MiB | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
     'mysql-extract shop.orders --limit 3',
     'mysql-extract shop.orders --explain-types',
     'mysql-extract shop.orders --cursor none | to-parquet -o orders.parquet',

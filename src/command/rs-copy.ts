@@ -23,7 +23,7 @@ const command: Command = {
   summary: 'load stored objects into PostgreSQL or Redshift, each exactly once',
   usage: 'SCHEMA.TABLE [--from-store TABLE] [flags]',
   examples: [
-    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
+    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet --split-size 64MiB | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
     'rs-copy analytics.orders --from-store shop.orders --catch-up --create',
     'wm pending shop.orders --json | rs-copy analytics.orders',
     'rs-copy analytics.orders --from-store shop.orders --catch-up -n',

@@ -15,7 +15,7 @@ import { exported, imported } from './wm/transfer.js';
 export default {
   summary: 'the watermark chain: what was extracted, stored and loaded',
   examples: [
-    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
+    'mysql-extract shop.orders --since "$(wm get shop.orders --format cursor)" | to-parquet --split-size 64MiB | s3-put s3://lake/incremental/ | wm advance shop.orders | rs-copy analytics.orders --from-store shop.orders',
     'wm list',
     'wm history shop.orders',
   ],

@@ -33,6 +33,7 @@ export async function* receiptBatches(
       throw got.error;
     }
     if (got.item === undefined || got.item.type === 'end') {
+      if (whole && got.item?.limited) throw partial(got.item);
       const ready = batches.take();
       if (ready) yield ready;
       return;
@@ -64,6 +65,12 @@ function lingered(): Promise<'lingered'> {
 function mixed(receipt: Receipt): Failure {
   return new Failure('data', `${receipt.url} has other columns than the objects before it; a snapshot has one shape`, {
     hint: 'The table was altered while it was read: extract it again.',
+  });
+}
+
+function partial({ table }: ReceiptsEnd): Failure {
+  return new Failure('data', `--limit ended the read of ${table}; only a complete snapshot may replace a table`, {
+    hint: 'Extract all of it, or load with --mode upsert.',
   });
 }
 

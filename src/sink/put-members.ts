@@ -8,6 +8,7 @@ import type { Member, MemberItem } from '../codec/member.js';
 import type { EndRecord } from '../end-record.js';
 import { Failure, codeOf } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import type { FileProvenance } from '../provenance.js';
 import { type Receipt, receiptLine } from '../receipt.js';
 import type { Codec, Sink } from '../stage.js';
 import type { Stored } from './stored.js';
@@ -52,6 +53,8 @@ class Run {
   private readonly stop = new AbortController();
   private readonly passed = { objects: 0, rows: 0, bytes: 0 };
   private table = '';
+  /** What the last member says: all there is of an input that is one object. */
+  private alone: FileProvenance | undefined;
   private runId: string | undefined;
 
   constructor(
@@ -122,6 +125,7 @@ class Run {
     const table = record?.table ?? this.table;
     const how = record?.read === undefined ? {} : { read: record.read };
     const began = record === undefined ? {} : { from: record.from };
+    const limited = (record ?? this.alone)?.limited === undefined ? {} : ({ limited: true } as const);
     return receiptLine({
       type: 'end',
       status,
@@ -131,6 +135,7 @@ class Run {
       code,
       ...how,
       ...began,
+      ...limited,
     });
   }
 
@@ -148,6 +153,7 @@ class Run {
 
   private receipt(member: Member, { url, bytes, etag, crc32 }: Stored): Receipt {
     const { provenance, rows, until, runId } = member.about();
+    this.alone = provenance;
     this.runId ??= runId ?? this.options.ownRunId;
     return {
       type: 'object',

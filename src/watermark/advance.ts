@@ -61,6 +61,7 @@ class Run {
   private due: Promise<'due'> | undefined;
   private timer: NodeJS.Timeout | undefined;
   private last: Receipt | undefined;
+  private limited = false;
   private passed = { objects: 0, rows: 0, bytes: 0 };
 
   constructor(
@@ -126,6 +127,13 @@ class Run {
 
   private async *finish(end: ReceiptsEnd): AsyncGenerator<string> {
     const { last } = this;
+    this.limited = end.limited === true;
+    if (this.limited && last?.read === 'snapshot') {
+      const error = new Failure('data', `--limit ended the read of ${end.table}, so it is no snapshot of it`, {
+        hint: 'Read all of it, without --limit.',
+      });
+      return yield* this.giveUp(error);
+    }
     const foreign = end.table !== '' && end.table !== this.chain.table;
     if (foreign || (last && end.run_id !== last.run_id)) {
       const error = new Failure('data', `the end line is of ${end.table}, run ${end.run_id}; the receipts are not`);
@@ -146,7 +154,7 @@ class Run {
     await this.chain.commit(async (tail, generation, at) => {
       const state = (await linkOf(tail, this.chain))?.doc.state ?? emptyState(at);
       const { run_id } = end;
-      const rest = { ...due, receipts: [], status: 'success', at } as const;
+      const rest = { ...due, receipts: [], limited: false, status: 'success', at } as const;
       return {
         kind: 'stored',
         run_id,
@@ -185,12 +193,13 @@ class Run {
   private async commit(batch: readonly Receipt[], last: Receipt, status: StepStatus): Promise<number> {
     const { read, cursor_columns, run_id, to } = last;
     const until = last.until ?? null;
+    const { limited } = this;
     const from = batch[0] ? batch[0].from : to;
     const link = await this.chain.commit(async (tail, generation, at) => {
       const state = (await linkOf(tail, this.chain))?.doc.state ?? emptyState(at);
       const stands = expectedPosition(state, last);
       if (read !== 'snapshot' && !samePosition(from, stands)) throw notExpected(batch[0] ?? last, stands);
-      const event = { generation, run_id, read, cursor_columns, receipts: batch, to, until, status, at };
+      const event = { generation, run_id, read, cursor_columns, receipts: batch, to, until, limited, status, at };
       const folded = foldStored(state, event);
       return { kind: 'stored', run_id, read, cursor_columns, from, to, receipts: batch, state: folded };
     }, this.tail ?? null);
@@ -228,7 +237,8 @@ function unfinished(
   end: ReceiptsEnd,
 ): Pick<Stored, 'read' | 'cursor_columns' | 'to' | 'until'> | undefined {
   const { backfill, cursor, cursor_columns } = state;
-  if (end.read === 'backfill' && backfill?.status === 'running' && samePosition(end.from ?? null, backfill.to)) {
+  const ended = end.read === 'backfill' && !end.limited;
+  if (ended && backfill?.status === 'running' && samePosition(end.from ?? null, backfill.to)) {
     return { read: 'backfill', cursor_columns: backfill.columns, to: backfill.to, until: backfill.until };
   }
   const open = state.mysql_status === 'running' || state.mysql_status === 'failed';

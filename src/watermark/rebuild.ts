@@ -54,7 +54,18 @@ export function rebuiltState(
     if (!last) continue;
     const { read, cursor_columns, to, run_id } = last;
     const until = incremental[0]?.from?.[0] ?? null;
-    state = foldStored(state, { generation, run_id, read, cursor_columns, receipts, to, until, status: 'success', at });
+    state = foldStored(state, {
+      generation,
+      run_id,
+      read,
+      cursor_columns,
+      receipts,
+      to,
+      until,
+      limited: false,
+      status: 'success',
+      at,
+    });
   }
   return state;
 }

@@ -92,6 +92,8 @@ export interface Stored {
   receipts: readonly Receipt[];
   to: Position | null;
   until: string | null;
+  /** A limit ended the read: a backfill goes on with the next run. */
+  limited: boolean;
   /** `running` while the stream goes on, `success` with its end line, `failed` when it was cut or aborted. */
   status: StepStatus;
   at: string;
@@ -125,7 +127,7 @@ function backfilled(state: State, event: Stored): Partial<State> {
   const running = state.backfill?.status === 'running' ? state.backfill : null;
   // Rows read by an earlier, interrupted run are as old as that run's bound, so the first bound stays.
   const until = running ? running.until : event.until;
-  const done = event.status === 'success';
+  const done = event.status === 'success' && !event.limited;
   const backfill: Backfill = {
     columns: event.cursor_columns,
     to: event.to,
