@@ -5,9 +5,10 @@ import { type Place, connectDataApi, temporaryPassword } from '../connect/redshi
 import { connectS3 } from '../connect/s3.js';
 import { connectWarehouse, type WarehouseSettings } from '../connect/warehouse.js';
 import { Failure } from '../errors.js';
+import { REDSHIFT_BACKEND } from '../load/backend.js';
 import { DataSession } from '../load/data-session.js';
 import { Redshift } from '../load/redshift.js';
-import { ClientSession } from '../load/session.js';
+import { openSession } from '../load/session.js';
 import type { Session } from '../load/warehouse.js';
 import { parseLocation } from '../location.js';
 import { regionOfEndpoint } from '../sink/bucket-region.js';
@@ -21,11 +22,14 @@ const LIBPQ = new Set(
   ),
 );
 
+/** Milliseconds a wait for the ledger may take beyond its limit: the answer has to arrive. */
+const LOCK_MARGIN_MS = 5_000;
+
 /** Redshift as a command line names it; contacts nothing. */
 export async function openRedshift(
   invocation: Invocation,
   settings: WarehouseSettings,
-  lockMs: number,
+  { lockMs, idleMs }: { lockMs: number; idleMs: number },
 ): Promise<Redshift> {
   const { flags, env, signal, words } = invocation;
   refuseUnknown(settings);
@@ -40,7 +44,10 @@ export async function openRedshift(
     throw new Failure('usage', `--manifest-prefix ${manifests}: expected s3://bucket/prefix/`);
   }
   const region = settings.extra.region ?? regionOfEndpoint(settings.host) ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
-  const connect = via === 'data-api' ? dataApi(invocation, settings) : direct(invocation, settings);
+  const connect =
+    via === 'data-api'
+      ? dataApi(invocation, settings)
+      : direct(invocation, settings, Math.max(idleMs, lockMs + LOCK_MARGIN_MS));
   let s3: ReturnType<typeof connectS3> | undefined;
   const client = (): ReturnType<typeof connectS3> => (s3 ??= connectS3(env));
   const showValues = flags.on('show-values');
@@ -55,16 +62,20 @@ function refuseUnknown({ extra }: WarehouseSettings): void {
   });
 }
 
-/** The wire protocol, with a password of one's own or (`auth=iam`) a temporary one for each connection. */
-function direct(invocation: Invocation, settings: WarehouseSettings): () => Promise<Session> {
+/**
+ * The wire protocol, with a password of one's own or (`auth=iam`) a temporary one for each connection. Whether a LOCK
+ * that waits is listed as running is not written down anywhere, so nobody asks before it must have ended.
+ */
+function direct(invocation: Invocation, settings: WarehouseSettings, idleMs: number): () => Promise<Session> {
   const { env, signal, agent, words } = invocation;
   const auth = parseChoice(settings.extra.auth ?? 'password', 'auth', ['password', 'iam']);
   const place = auth === 'iam' ? placeOf(settings, env) : undefined;
-  return async () => {
+  const connect = async (): ReturnType<typeof connectWarehouse> => {
     const given = place === undefined ? undefined : await temporaryPassword(place, env, signal);
     words.secret(given?.password);
-    return new ClientSession(await connectWarehouse({ ...settings, ...given }, agent), signal);
+    return connectWarehouse({ ...settings, ...given }, agent);
   };
+  return () => openSession({ connect, words: REDSHIFT_BACKEND, idleMs, signal });
 }
 
 function dataApi({ env, signal }: Invocation, settings: WarehouseSettings): () => Promise<Session> {

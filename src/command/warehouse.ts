@@ -15,6 +15,12 @@ export const WAREHOUSE_FLAGS: readonly Flag[] = [
     help: 'postgres:// or redshift:// URL; without one the PG* variables, service and password files are read',
   },
   { name: 'lock-timeout', value: 'TIME', default: '5m', help: 'how long to wait for another loader or a reader (75)' },
+  {
+    name: 'idle-timeout',
+    value: 'TIME',
+    default: '60s',
+    help: 'silence after which a second connection asks whether the server still works for the first (75)',
+  },
   { name: 'nul', value: 'POLICY', default: 'fail', help: 'NUL characters in text for postgres: fail or strip' },
   ...REDSHIFT_FLAGS,
   { name: 'show-values', help: 'let messages quote values of the table' },
@@ -31,14 +37,16 @@ export function settingsOf({ flags, env, words }: Invocation): WarehouseSettings
 export async function openWarehouse(invocation: Invocation, settings: WarehouseSettings): Promise<Warehouse> {
   const { flags, signal, agent } = invocation;
   const lockMs = parseDuration(flags.text('lock-timeout') ?? '5m', '--lock-timeout');
+  const idleMs = parseDuration(flags.text('idle-timeout') ?? '60s', '--idle-timeout');
   const nul = parseChoice(flags.text('nul') ?? 'fail', '--nul', ['fail', 'strip']);
   const showValues = flags.on('show-values');
   if (settings.dialect === 'redshift') {
     const { openRedshift } = await import('./redshift.js');
-    return openRedshift(invocation, settings, lockMs);
+    return openRedshift(invocation, settings, { lockMs, idleMs });
   }
   const { Postgres } = await import('../load/postgres.js');
-  return new Postgres({ connect: () => connectWarehouse(settings, agent), signal, lockMs, nul, showValues });
+  const connect = (): ReturnType<typeof connectWarehouse> => connectWarehouse(settings, agent);
+  return new Postgres({ connect, signal, lockMs, idleMs, nul, showValues });
 }
 
 /** `schema.table`, with backticks or double quotes around names that hold a dot. */

@@ -5,7 +5,7 @@
 import type { Env } from '../cli/flags.js';
 import type { DataApi, DataField } from '../data-api.js';
 import { Failure, systemCode } from '../errors.js';
-import { silenceVersionWarning } from './s3.js';
+import { requestHandler, silenceVersionWarning } from './s3.js';
 
 /** Which cluster or workgroup, as its endpoint or the URL's parameters say. */
 export interface Place {
@@ -105,9 +105,15 @@ export async function connectDataApi(place: Place, env: Env, signal: AbortSignal
   };
 }
 
-function settings({ region }: Place, endpoint: string | undefined): { region: string; endpoint?: string } {
+interface Settings {
+  region: string;
+  endpoint?: string;
+  requestHandler: ReturnType<typeof requestHandler>;
+}
+
+function settings({ region }: Place, endpoint: string | undefined): Settings {
   silenceVersionWarning();
-  return endpoint === undefined ? { region } : { region, endpoint };
+  return { region, requestHandler: requestHandler(), ...(endpoint === undefined ? {} : { endpoint }) };
 }
 
 interface AwsError {

@@ -35,12 +35,22 @@ export async function connectS3(env: Env, settings: S3Settings = {}): Promise<S3
     maxAttempts: 1,
     requestChecksumCalculation: when,
     responseChecksumValidation: when,
-    // `socketTimeout` ends a request on a silent connection. `requestTimeout` would only write a warning to the
-    // console, and as an error it would cut a large part on a slow line that makes progress.
-    requestHandler: { socketTimeout: settings.idleMs ?? 60_000, connectionTimeout: 10_000, logger: SILENT },
+    requestHandler: requestHandler(settings.idleMs),
   });
   boundAnswers(client);
   return client;
+}
+
+/**
+ * How long a client of AWS waits. `socketTimeout` ends a request on a silent connection. `requestTimeout` would only
+ * write a warning to the console, and as an error it would cut a large part on a slow line that makes progress.
+ */
+export function requestHandler(idleMs = 60_000): {
+  socketTimeout: number;
+  connectionTimeout: number;
+  logger: typeof SILENT;
+} {
+  return { socketTimeout: idleMs, connectionTimeout: 10_000, logger: SILENT };
 }
 
 const nothing = (): void => {};

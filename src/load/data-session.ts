@@ -1,6 +1,7 @@
 /**
  * A session over the Redshift Data API. Each statement is started, asked for until it has ended, and its rows are
  * fetched; all of them run in one database session, so temporary tables and a transaction live from call to call.
+ * Values are in the text already: redshiftSession() writes them there.
  *
  * That an open transaction does live on is not written down anywhere, so it is checked each time: within one
  * transaction SYSDATE stands still (reference/redshift.md 4.8).
@@ -9,7 +10,6 @@ import { randomUUID } from 'node:crypto';
 import type { DataApi, DataField } from '../data-api.js';
 import { Failure } from '../errors.js';
 import { pause } from '../retry.js';
-import { redshiftLiteral } from '../sink/redshift-authorization.js';
 import type { Session } from './warehouse.js';
 
 /** Longest statement the Data API takes, in bytes. */
@@ -28,8 +28,8 @@ export class DataSession implements Session {
     private readonly signal: AbortSignal,
   ) {}
 
-  async read<Row extends object>(sql: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const statement = await this.run(inlined(sql, values));
+  async read<Row extends object>(sql: string): Promise<Row[]> {
+    const statement = await this.run(sql);
     const rows: Row[] = [];
     let page: string | undefined;
     do {
@@ -40,8 +40,8 @@ export class DataSession implements Session {
     return rows;
   }
 
-  async write(sql: string, values: readonly unknown[] = []): Promise<number> {
-    const { rows } = await this.run(inlined(sql, values));
+  async write(sql: string): Promise<number> {
+    const { rows } = await this.run(sql);
     if (sql === 'BEGIN') await this.demandTransaction();
     return Math.max(rows, 0);
   }
@@ -94,18 +94,6 @@ function rowOf<Row extends object>(names: readonly string[], record: readonly Da
     isNull === true ? null : (stringValue ?? longValue ?? doubleValue ?? booleanValue ?? null),
   );
   return Object.fromEntries(names.map((name, index) => [name, values[index]])) as Row;
-}
-
-/** Values into the text: parameters of the Data API are strings only, and none of them can be NULL. */
-function inlined(sql: string, values: readonly unknown[]): string {
-  if (values.length === 0) return sql;
-  return sql.replaceAll(/\$(\d+)/g, (_, place: string) => {
-    const value = values[Number(place) - 1];
-    if (value === null || value === undefined) return 'NULL';
-    return typeof value === 'number' || typeof value === 'bigint'
-      ? String(value)
-      : redshiftLiteral(`${value as string}`);
-  });
 }
 
 /** The Data API gives the server's report as one text: message, detail, and a SQLSTATE only now and then. */

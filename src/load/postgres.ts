@@ -8,12 +8,13 @@ import { binaryForm, toPostgres } from '../column/to-postgres.js';
 import type { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import { sqlState, warehouseFailure } from '../warehouse-failure.js';
+import { POSTGRES_BACKEND } from './backend.js';
 import { LEDGER_COLUMNS } from './ledger.js';
 import { POSTGRES_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describePostgres, hasPostgresSchema } from './postgres-catalogue.js';
 import { namedRefusal } from './postgres-refusal.js';
 import { ORDER_COLUMN, postgresMerge } from './postgres-merge.js';
-import { ClientSession } from './session.js';
+import { openSession } from './session.js';
 import { hasVersions } from './versions.js';
 import type {
   OpenFile,
@@ -32,6 +33,8 @@ export interface PostgresOptions {
   signal: AbortSignal;
   /** How long a statement waits for a lock, in milliseconds. */
   lockMs: number;
+  /** How long nothing need come before the server is asked what it does, in milliseconds. */
+  idleMs: number;
   nul: TextPolicy;
   showValues: boolean;
 }
@@ -59,8 +62,8 @@ export class Postgres implements Warehouse {
   constructor(private readonly options: PostgresOptions) {}
 
   async open(): Promise<Session> {
-    const { connect, signal, lockMs } = this.options;
-    const session = new ClientSession(await connect(), signal);
+    const { connect, signal, lockMs, idleMs } = this.options;
+    const session = await openSession({ connect, words: POSTGRES_BACKEND, idleMs, signal });
     try {
       await session.write([...SETTINGS, `SET lock_timeout = ${lockMs}`].join('; '));
       await session.read(NOTICE_GONE).catch(() => {});

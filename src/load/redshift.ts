@@ -25,7 +25,7 @@ import { redshiftRefusals } from './redshift-check.js';
 import { createRedshiftTable } from './redshift-ddl.js';
 import { type FailedLoad, isSerialization, loadFailure, mergeFailure, redshiftFailure } from './redshift-failure.js';
 import { FILE_COLUMN, redshiftMerge, tiesStatement } from './redshift-merge.js';
-import { creating } from './redshift-session.js';
+import { redshiftSession } from './redshift-session.js';
 import { hasVersions } from './versions.js';
 import type {
   LoadFile,
@@ -42,7 +42,7 @@ import type {
 } from './warehouse.js';
 
 export interface RedshiftOptions {
-  /** Opens a session; its statements without values go by the simple protocol. */
+  /** Opens a session; its statements have no values beside them. */
   connect: () => Promise<Session>;
   s3: () => Promise<S3Client>;
   /** Asked for by each COPY; 78 when there is none. */
@@ -75,7 +75,7 @@ export class Redshift implements Warehouse {
   constructor(private readonly options: RedshiftOptions) {}
 
   async open(): Promise<Session> {
-    const session = creating(await this.options.connect(), this.options.signal);
+    const session = redshiftSession(await this.options.connect(), this.options.signal);
     try {
       await session.write("SET timezone TO 'UTC'");
       return session;

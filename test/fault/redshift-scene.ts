@@ -1,5 +1,6 @@
 /** The scene of the kill tests on the double of Redshift: the double in the test's own process, objects in S3. */
 import { readFile } from 'node:fs/promises';
+import pg from 'pg';
 import type { Test } from 'tap';
 import { ROLE, startCluster } from '../redshift-double/cluster.js';
 import type { LogEntry } from '../support/redshift-double/statement-log.js';
@@ -15,9 +16,12 @@ export async function redshiftScene(t: Test, folder: string): Promise<RedshiftSc
   const cluster = await startCluster(t);
   const schema = 'killed';
   await cluster.sql(`CREATE SCHEMA ${schema}`);
+  // Several loads are looked at at the same time.
+  const sql = new pg.Pool({ connectionString: cluster.double.url, allowExitOnIdle: true });
+  sql.on('error', () => {});
   const manifests = `s3://${cluster.bucket}/${cluster.prefix}manifests/`;
   return {
-    sql: cluster.client,
+    sql,
     folder,
     schema,
     leftInTransaction: (table) => openSessions(cluster.double.log(), `_tablepipe_ledger_${table}`),

@@ -36,7 +36,8 @@ export async function load(
   plan: Partial<PlanOptions> = {},
 ): Promise<Loaded> {
   const { signal } = new AbortController();
-  const warehouse = new Postgres({ connect: connectTarget, signal, lockMs: 20_000, nul: 'fail', showValues: false });
+  const limits = { lockMs: 20_000, idleMs: 60_000 };
+  const warehouse = new Postgres({ connect: connectTarget, signal, ...limits, nul: 'fail', showValues: false });
   const target = { schema, table };
   const loader = new Loader({
     warehouse,

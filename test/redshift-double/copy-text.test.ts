@@ -3,7 +3,7 @@ import t from 'tap';
 import { type Cluster, KEYS, ROLE, SECOND_ROLE, startCluster } from './cluster.js';
 import { SHAPE } from './parquet-fixture.js';
 
-const cluster: Cluster = await startCluster(t);
+const cluster: Cluster = await startCluster(t, { extended: true });
 await cluster.sql('CREATE TABLE t (id INTEGER)');
 const entry = await cluster.putParquet('one.parquet', [{ name: 'id', ...SHAPE.int32, values: [1, 2, 3] }]);
 const manifest = await cluster.putManifest('one.manifest', [entry]);

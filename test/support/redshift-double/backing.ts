@@ -37,12 +37,16 @@ export class Backing implements Executor {
     return this.#status;
   }
 
+  get process(): number {
+    return (this.client as unknown as { processID: number }).processID;
+  }
+
   query(sql: string, values: readonly unknown[] = []): Promise<Result> {
     return this.#ask(this.client, sql, values);
   }
 
   history(sql: string, values: readonly unknown[] = []): Promise<Result> {
-    return this.#ask(this.#historyClient, sql, values);
+    return inTurn(this.#historyClient, (client) => this.#ask(client, sql, values));
   }
 
   async copyIn(sql: string, chunks: AsyncIterable<Buffer>): Promise<void> {
@@ -81,13 +85,11 @@ export class Backing implements Executor {
 
   /** Ends what the session runs although its client has gone. */
   async terminate(): Promise<void> {
-    const { processID } = this.client as unknown as { processID: number };
-    await this.#historyClient.query('SELECT pg_terminate_backend($1)', [processID]);
+    await inTurn(this.#historyClient, (client) => client.query('SELECT pg_terminate_backend($1)', [this.process]));
   }
 
   async cancel(): Promise<void> {
-    const { processID } = this.client as unknown as { processID: number };
-    await this.#historyClient.query('SELECT pg_cancel_backend($1)', [processID]);
+    await inTurn(this.#historyClient, (client) => client.query('SELECT pg_cancel_backend($1)', [this.process]));
   }
 
   async #ask(client: pg.Client, text: string, values: readonly unknown[]): Promise<Result> {
@@ -118,6 +120,18 @@ export class Backing implements Executor {
     if (code === '428C9') return new SqlError('0A000', 'cannot set an identity column to a value');
     return new SqlError(code, message);
   }
+}
+
+const turns = new WeakMap<pg.Client, Promise<unknown>>();
+
+/** One statement after the other: all sessions of a database share the connection. */
+function inTurn<T>(client: pg.Client, ask: (client: pg.Client) => Promise<T>): Promise<T> {
+  const result = (turns.get(client) ?? Promise.resolve()).then(() => ask(client));
+  turns.set(
+    client,
+    result.catch(() => undefined),
+  );
+  return result;
 }
 
 /** The server behind has gone or has ended the session. What the client sees is a cluster that restarts: a dead connection. */

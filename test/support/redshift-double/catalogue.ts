@@ -15,6 +15,7 @@ CREATE FUNCTION redshift_double.sysdate() RETURNS timestamp LANGUAGE sql STABLE
 CREATE FUNCTION redshift_double.version() RETURNS varchar LANGUAGE sql IMMUTABLE AS $$ SELECT
   'PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC gcc (GCC) 3.4.2 20041017 (Red Hat 3.4.2-6.fc3), Redshift 1.0.477953 (a test double)' $$;
 CREATE FUNCTION redshift_double.pg_backend_pid() RETURNS int LANGUAGE sql AS $$ SELECT pg_catalog.pg_backend_pid() $$;
+CREATE FUNCTION redshift_double.pg_terminate_backend(pid int) RETURNS int LANGUAGE sql AS $$ SELECT pg_catalog.pg_terminate_backend($1)::int $$;
 CREATE FUNCTION redshift_double.pg_last_copy_count(value bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT value $$;
 CREATE FUNCTION redshift_double.pg_last_copy_id(value int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT value $$;
 CREATE FUNCTION redshift_double.to_hex(value bytea) RETURNS varchar LANGUAGE sql IMMUTABLE AS $$ SELECT encode(value, 'hex') $$;
@@ -73,6 +74,10 @@ CREATE TABLE redshift_double.load_error (id bigserial, at timestamp DEFAULT reds
 CREATE TABLE redshift_double.load_file (at timestamp DEFAULT redshift_double.getdate(), query bigint, file text, rows bigint, bytes bigint);
 CREATE TABLE redshift_double.load_history (at timestamp DEFAULT redshift_double.getdate(), query bigint, table_name text, source text,
   rows bigint, status text, message text);
+CREATE TABLE redshift_double.query_history (session_id int, query_text text, status text, start_time timestamp, end_time timestamp);
+CREATE FUNCTION redshift_double.note_queries(json) RETURNS void LANGUAGE sql AS $$
+  DELETE FROM redshift_double.query_history;
+  INSERT INTO redshift_double.query_history SELECT * FROM json_populate_recordset(NULL::redshift_double.query_history, $1) $$;
 CREATE FUNCTION redshift_double.note_error(bigint, bigint, text, bigint, text, text, int, text) RETURNS void LANGUAGE sql AS $$
   INSERT INTO redshift_double.load_error (query, table_id, file, line, column_name, column_type, code, message)
   VALUES ($1, $2, $3, $4, $5, $6, $7, $8) $$;
@@ -154,6 +159,9 @@ CREATE VIEW redshift_double.stl_load_commits AS SELECT 100 AS userid, query, 0 A
   at AS curtime, 1 AS status FROM redshift_double.load_file;
 CREATE VIEW redshift_double.sys_load_detail AS SELECT 100 AS user_id, query AS query_id, file::varchar AS file_name, bytes AS bytes_scanned,
   rows AS lines_scanned, at AS record_time FROM redshift_double.load_file;
+CREATE VIEW redshift_double.sys_query_history AS SELECT 100 AS user_id, row_number() OVER (ORDER BY start_time)::bigint AS query_id, session_id,
+  current_database()::varchar AS database_name, rpad(status, 10)::char(10) AS status, start_time, end_time, query_text::varchar
+  FROM redshift_double.query_history;
 CREATE VIEW redshift_double.sys_load_history AS SELECT 100 AS user_id, h.query AS query_id, h.status::varchar, h.at AS start_time, h.at AS end_time,
   current_database()::varchar AS database_name, h.table_name::varchar, h.source::varchar AS data_source, 'PARQUET'::varchar AS file_format,
   h.rows AS loaded_rows, coalesce((SELECT sum(bytes) FROM redshift_double.load_file f WHERE f.query = h.query), 0)::bigint AS loaded_bytes,

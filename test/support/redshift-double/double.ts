@@ -38,6 +38,8 @@ export interface DoubleOptions {
   /** STL_* and STV_* are denied, as to ordinary users of Serverless. */
   serverless?: boolean;
   emptyPrefix?: 'success' | 'error';
+  /** Answers the extended query protocol too; otherwise its messages are refused, as rs-copy sends none. */
+  extended?: boolean;
   /** 0 or unset for any free port. */
   port?: number;
 }
@@ -199,10 +201,10 @@ class House {
     if (opened === undefined) return;
     const last = new LastCopy();
     const copy = new CopyPlans(this.#world(), last, id);
-    const { isolation = 'snapshot', serverless = false } = this.#options;
+    const { isolation = 'snapshot', serverless = false, extended = false } = this.#options;
     const context = { noted: new Map<string, string>(), isolation, copy };
-    const parts = { id, socket, backing: opened, context, last, faults: this.faults, log: this.statements, serverless };
-    const session = new Session(parts);
+    const { faults, statements: log } = this;
+    const session = new Session({ id, socket, backing: opened, context, last, faults, log, serverless, extended });
     const secret = Math.floor(Math.random() * 0x7fff_ffff);
     this.#backings.set(id, { secret, backing: opened });
     socket.write(greeting(id, secret));

@@ -24,6 +24,7 @@ const RENAMED: Readonly<Record<string, string>> = {
   listagg: 'string_agg',
   version: 'redshift_double.version',
   pg_backend_pid: 'redshift_double.pg_backend_pid',
+  pg_terminate_backend: 'redshift_double.pg_terminate_backend',
   to_hex: 'redshift_double.to_hex',
 };
 
@@ -34,6 +35,7 @@ export const LEADER_ONLY: ReadonlySet<string> = new Set([
   'version',
   'current_schema',
   'pg_backend_pid',
+  'pg_terminate_backend',
 ]);
 
 export const WINDOW_ONLY: ReadonlySet<string> = new Set([

@@ -7,7 +7,7 @@ import type { Faults } from './faults.js';
 import type { Outcome, Plan } from './plan.js';
 import { Cut, SqlError, unverified } from './sql-error.js';
 import { type Context, endsTransaction, plan, refuseSize } from './statement.js';
-import { masked, type StatementLog } from './statement-log.js';
+import { type LogEntry, masked, type StatementLog } from './statement-log.js';
 import { statements, type Token } from './token.js';
 import { answer, type ClientMessage, Fields } from './wire.js';
 
@@ -26,6 +26,8 @@ export interface SessionParts {
   faults: Faults;
   log: StatementLog;
   serverless: boolean;
+  /** Whether Parse, Bind and the rest are answered. */
+  extended: boolean;
 }
 
 export class Session {
@@ -112,9 +114,12 @@ export class Session {
   async #execute(tokens: Token[], values: readonly (string | null)[]): Promise<Outcome> {
     const { backing, id, log } = this.#parts;
     const first = tokens[0];
-    const entry = { session: id, verb: first?.kind === 'word' ? first.word : '', text: masked(tokens), outcome: 'ok' };
+    const verb = first?.kind === 'word' ? first.word : '';
+    const { process } = backing;
+    const entry: LogEntry = { session: id, process, began: new Date(), verb, text: masked(tokens), outcome: 'ok' };
     log.add(entry);
     try {
+      if (tokens.some((token) => token.kind === 'word' && token.word === 'sys_query_history')) await this.#publish();
       if (backing.status() === 'E' && !endsTransaction(tokens)) {
         throw new SqlError('25P02', 'current transaction is aborted, commands ignored until end of transaction block');
       }
@@ -126,7 +131,21 @@ export class Session {
     } catch (error) {
       entry.outcome = error instanceof SqlError ? error.code : error instanceof Cut ? 'cut' : 'internal';
       throw error;
+    } finally {
+      entry.ended = new Date();
     }
+  }
+
+  /** What the sessions run and have run, for SYS_QUERY_HISTORY; written when somebody reads it. */
+  async #publish(): Promise<void> {
+    const queries = this.#parts.log.entries.slice(-1000).map(({ process, text, outcome, began, ended }) => ({
+      session_id: process,
+      query_text: text,
+      status: ended === undefined ? 'running' : outcome === 'ok' ? 'success' : 'failed',
+      start_time: began,
+      end_time: ended ?? null,
+    }));
+    await this.#parts.backing.history('SELECT redshift_double.note_queries($1)', [JSON.stringify(queries)]);
   }
 
   #setting(): Context['setting'] {
@@ -165,6 +184,7 @@ export class Session {
   }
 
   async #extended(message: ClientMessage): Promise<void> {
+    if (!this.#parts.extended) throw unverified('the extended query protocol');
     const fields = new Fields(message.body);
     switch (message.type) {
       case 'P':

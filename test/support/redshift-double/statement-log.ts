@@ -3,6 +3,10 @@ import type { Token } from './token.js';
 
 export interface LogEntry {
   session: number;
+  /** What pg_backend_pid() says in the session. */
+  process: number;
+  began: Date;
+  ended?: Date;
   verb: string;
   /** The statement with every literal replaced; only the S3 location of a COPY is kept. */
   text: string;

@@ -13,8 +13,9 @@ const CATALOGUE = new Set([
   'stv_db_isolation_level',
 ]);
 const INFORMATION_SCHEMA = new Set(['columns', 'tables', 'table_constraints', 'key_column_usage']);
-/** Load records: written outside every transaction, so they survive a rollback (rule 38). */
+/** Records of loads and statements: written outside every transaction, so they survive a rollback (rule 38). */
 const HISTORY = new Set([
+  'sys_query_history',
   'stl_load_errors',
   'stl_loaderror_detail',
   'stl_load_commits',
