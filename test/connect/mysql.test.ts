@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createConnection } from 'mysql2/promise';
 import t from 'tap';
 import { AUTHORITY, SERVER, SERVER_KEY, STRANGER } from '../fixture/certificates.js';
@@ -30,6 +31,8 @@ const source = await createConnection({ uri: server.url });
 await source.query('CREATE TABLE shop.long_ (id INT PRIMARY KEY, pad VARCHAR(250) NOT NULL)');
 await source.query("INSERT INTO shop.long_ SELECT seq, REPEAT('ä', 100) FROM shop.seq_1_to_30000");
 await source.end();
+/** 32 MB. */
+const WIDE = 'SELECT a.id * 4 + b.id AS id, a.pad FROM shop.long_ a JOIN shop.long_ b ON b.id < 5';
 const WHOLE = Array.from({ length: 30_000 }, (_, index) => index + 1);
 
 function extract(words: readonly string[], host = '127.0.0.1'): Promise<Ended> {
@@ -111,6 +114,24 @@ t.test('the same rows over TLS and without it', async (t) => {
     );
     t.ok(rows.every((row) => row.pad === 'ä'.repeat(100)));
   }
+});
+
+t.test('a reader that takes nothing for longer than the server waits by itself', async (t) => {
+  const root = await createConnection({ uri: server.url });
+  await root.query('SET GLOBAL net_write_timeout = 1');
+  t.teardown(async () => {
+    await root.query('SET GLOBAL net_write_timeout = DEFAULT');
+    await root.end();
+  });
+  const around = { env: { TABLEPIPE_MYSQL_URL: server.url, HOME: folder } };
+  // One statement of more than the sockets and the pipe hold.
+  const child = start('mysql-extract', ['q', '--query', WIDE, '--format', 'ndjson'], around);
+  await once(child.stdout as NodeJS.ReadableStream, 'readable');
+  await sleep(5_000);
+  const { code, stdout, stderr } = await collected(child, 'mysql-extract');
+  t.equal(code, 0, stderr);
+  t.notMatch(stderr, /lost the connection/);
+  t.equal(taken(stdout.toString()).rows.length, 120_000);
 });
 
 t.test('the server is killed and starts again in the middle: a pause', async (t) => {

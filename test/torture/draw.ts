@@ -25,7 +25,7 @@ const WEIGHTS: Readonly<Record<Kind, number>> = {
   's3 answer': 6,
   'sessions ended': 2,
   double: 2,
-  restart: 0.4,
+  restart: 1.5,
   'column added': 1,
   disk: 2,
   'second line': 5,
