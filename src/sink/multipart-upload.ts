@@ -21,12 +21,16 @@ export class MultipartUpload {
   /** How often it was begun; more than once when an answer was lost, or refused. */
   private creations = 0;
 
-  /** @param stop fired by the failure of one part, which ends the others and the filling of the next */
+  /**
+   * @param stop fired by the failure of one part, which ends the others and the filling of the next
+   * @param retryMs how long a part is tried again
+   */
   constructor(
     private readonly requests: S3Requests,
     private readonly traffic: Traffic,
     private readonly patiently: Patiently,
     private readonly stop: AbortController,
+    private readonly retryMs: number,
   ) {}
 
   get begun(): boolean {
@@ -94,7 +98,8 @@ export class MultipartUpload {
     if (this.failed !== undefined) throw this.failed;
     const { requests, id = '' } = this;
     const { signal } = this.stop;
-    const send = (): Promise<CompletedPart> => requests.part(id, number, body, sum, signal);
+    const timed = this.traffic.partTries(`part ${number} of ${requests.url}`, body.length, this.retryMs, signal);
+    const send = (): Promise<CompletedPart> => timed((within) => requests.part(id, number, body, sum, within));
     const part = await this.patiently(() => this.traffic.slot(send, signal));
     await failpoint('s3-put.after-part');
     return part;

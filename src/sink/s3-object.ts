@@ -74,7 +74,7 @@ class Writing {
     signal.addEventListener('abort', () => outer.removeEventListener('abort', onAbort), { once: true });
     this.patiently = patience(requests.url, options, signal);
     this.sent = new SentBytes(requests, this.patiently, signal);
-    this.upload = new MultipartUpload(requests, traffic, this.patiently, this.stop);
+    this.upload = new MultipartUpload(requests, traffic, this.patiently, this.stop, options.retryMs);
   }
 
   async run(input: AsyncIterable<Uint8Array>): Promise<Stored> {

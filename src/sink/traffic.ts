@@ -5,6 +5,7 @@
  */
 import { Pace } from './pace.js';
 import { PartBuffers } from './part-buffers.js';
+import { PartTimes, type Timed } from './part-times.js';
 import { Turns } from './turns.js';
 
 export interface TrafficOptions {
@@ -26,6 +27,7 @@ export class Traffic {
   limit: number;
   /** Most requests that were in flight together. */
   peak = 0;
+  private readonly times = new PartTimes();
   private readonly turns = new Turns();
   private readonly concurrency: number;
   private flying = 0;
@@ -54,6 +56,12 @@ export class Traffic {
       this.flying -= 1;
       this.turns.wake();
     }
+  }
+
+  /** The tries of one part, each watched for being much slower than others: see {@link PartTimes.triesOf}. */
+  partTries(what: string, bytes: number, patienceMs: number, signal: AbortSignal): Timed {
+    // With a limit of our own a part takes as long as the parts beside it let it.
+    return this.pace.kept ? (send) => send(signal) : this.times.triesOf(what, bytes, patienceMs, signal);
   }
 
   /** The store asked for less. */
