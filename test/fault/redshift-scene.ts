@@ -2,12 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Test } from 'tap';
-import { ROLE, startCluster } from '../redshift-double/cluster.js';
+import { type Cluster, ROLE, startCluster } from '../redshift-double/cluster.js';
 import type { LogEntry } from '../support/redshift-double/statement-log.js';
 import { servers } from '../support/servers.js';
 import type { Scene } from './rs-copy-kill.js';
 
 export interface RedshiftScene extends Scene {
+  cluster: Cluster;
+  other: NonNullable<Scene['other']>;
   /** Sessions that loaded into a table and left in the middle of a transaction. */
   leftInTransaction(table: string): number;
 }
@@ -21,6 +23,7 @@ export async function redshiftScene(t: Test, folder: string): Promise<RedshiftSc
   sql.on('error', () => {});
   const manifests = `s3://${cluster.bucket}/${cluster.prefix}manifests/`;
   return {
+    cluster,
     sql,
     folder,
     schema,
