@@ -38,14 +38,14 @@ export class Silence {
   watch(traffic: Traffic, ours: () => boolean, dead: (failure: Failure) => void): () => void {
     const over = new AbortController();
     const moved = (): number => (traffic.bytesRead ?? 0) + (traffic.bytesWritten ?? 0);
-    let [seen, since, asking] = [moved(), Date.now(), false];
+    let [seen, since, asking] = [moved(), performance.now(), false];
     const timer = setInterval(
       () => {
-        if (moved() !== seen || ours()) [seen, since] = [moved(), Date.now()];
-        if (asking || Date.now() - since < this.idleMs) return;
+        if (moved() !== seen || ours()) [seen, since] = [moved(), performance.now()];
+        if (asking || performance.now() - since < this.idleMs) return;
         asking = true;
         void this.verdict(moved, over.signal).then((found) => {
-          [asking, since] = [false, Date.now()];
+          [asking, since] = [false, performance.now()];
           if (over.signal.aborted || found === 'working') return;
           clearInterval(timer);
           dead(this.failure(found));

@@ -70,7 +70,7 @@ async function runFiles(some: readonly string[]): Promise<void> {
       const begun = performance.now();
       await runTestFile(file, {
         cwd: root,
-        limitMs: slow ? 1_800_000 : 300_000,
+        limitMs: slow ? 5_400_000 : 300_000,
         counts: own,
         print: (text) => void process.stdout.write(text),
         signal: interrupted.signal,
