@@ -43,8 +43,8 @@ async function run(invocation: Invocation): Promise<void> {
   const format = formatOf(invocation);
   const named = tableOf(invocation);
   const name = typeof named === 'string' ? named : `${named.schema}.${named.table}`;
-  const { formats, abortedStream } = await formatsOf();
-  const output = formats(format, flags.on('bare') || (format === 'ndjson' && stdoutIsTerminal()), name);
+  const outputOf = (): Promise<RowFormat> =>
+    rowFormat(format, flags.on('bare') || (format === 'ndjson' && stdoutIsTerminal()), name);
   const facts: EndFacts = { run_id: invocation.runId, table: name, cursor_columns: [], from: null };
   let server: MysqlServer | undefined;
   let session: MysqlSession | undefined;
@@ -52,7 +52,13 @@ async function run(invocation: Invocation): Promise<void> {
   try {
     const request = extractRequest(invocation);
     server = await mysqlServer(invocation);
-    session = await server.open(signal);
+    // The rest of the program is loaded while the server answers.
+    const [opened, { streamExtract }] = await Promise.all([
+      server.open(signal),
+      import('./extract-stream.js'),
+      import('../plan/extract.js'),
+    ]);
+    session = opened;
     words.debug(`connected to ${server.place}, version ${session.version}, connection ${session.id}`);
     await failpoint('mysql-extract.connected');
     const extract = await planned(session, named, request, invocation);
@@ -61,15 +67,15 @@ async function run(invocation: Invocation): Promise<void> {
       await writeStdout(await described(extract, flags.on('explain-types')));
       return await session.end();
     }
-    const { streamExtract } = await import('./extract-stream.js');
-    const reading = { server, session, extract, output, invocation };
+    const reading = { server, session, extract, output: await outputOf(), invocation };
     session = undefined;
     started = true;
     await streamExtract(reading);
   } catch (error) {
     const failure = signal.aborted ? signal.reason : mysqlFailure(error, `reading ${name}`);
     if (!started && !stdoutIsTerminal()) {
-      for (const part of abortedStream(output, facts, failure)) await writeStdout(part).catch(() => {});
+      const { abortedStream } = await import('../codec/stream-format.js');
+      for (const part of abortedStream(await outputOf(), facts, failure)) await writeStdout(part).catch(() => {});
     }
     throw failure;
   } finally {
@@ -100,16 +106,10 @@ function tableOf({ operands, flags }: Invocation): TableName | string {
   return query ? (text ?? 'query') : parseTable(text ?? '');
 }
 
-async function formatsOf(): Promise<{
-  formats(format: Format, bare: boolean, name: string): RowFormat;
-  abortedStream: typeof import('../codec/stream-format.js').abortedStream;
-}> {
-  const { arrowFormat, ndjsonFormat, singerFormat, abortedStream } = await import('../codec/stream-format.js');
-  const formats = (format: Format, bare: boolean, name: string): RowFormat => {
-    if (format === 'arrow') return arrowFormat;
-    return format === 'ndjson' ? ndjsonFormat(bare) : singerFormat(name.replaceAll('.', '-'));
-  };
-  return { formats, abortedStream };
+async function rowFormat(format: Format, bare: boolean, name: string): Promise<RowFormat> {
+  const { arrowFormat, ndjsonFormat, singerFormat } = await import('../codec/stream-format.js');
+  if (format === 'arrow') return arrowFormat;
+  return format === 'ndjson' ? ndjsonFormat(bare) : singerFormat(name.replaceAll('.', '-'));
 }
 
 async function planned(

@@ -39,7 +39,7 @@ export interface Table {
   indexes: readonly Index[];
 }
 
-/** Describes a table or view; undefined when there is none, or none this user may see. Four short queries. */
+/** Describes a table or view; undefined when there is none, or none this user may see. Two short queries, three on MariaDB. */
 export async function describeTable(
   ask: Ask,
   mariadb: boolean,
@@ -48,25 +48,25 @@ export async function describeTable(
 ): Promise<Table | undefined> {
   const name = `${schema}.${table}`;
   const where = [schema, table];
+  // LIMIT keeps the server from counting the rows of the table once for every column.
   const rows = await ask(
     `SELECT column_name AS column_name, column_type AS column_type, is_nullable AS is_nullable,
-       character_set_name AS character_set_name, extra AS extra
-     FROM information_schema.columns WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`,
-    where,
+       character_set_name AS character_set_name, extra AS extra, engine AS engine, table_rows AS table_rows
+     FROM information_schema.columns,
+       (SELECT engine, table_rows FROM information_schema.tables WHERE table_schema = ? AND table_name = ? LIMIT 1) AS about
+     WHERE table_schema = ? AND table_name = ? ORDER BY ordinal_position`,
+    [...where, ...where],
   );
-  if (rows.length === 0) return undefined;
+  const [about] = rows;
+  if (!about) return undefined;
   const json = mariadb ? await jsonColumns(ask, where) : new Set<string>();
   const indexes = await indexesOf(ask, where);
-  const [about] = await ask(
-    'SELECT engine AS engine, table_rows AS table_rows FROM information_schema.tables WHERE table_schema = ? AND table_name = ?',
-    where,
-  );
   return {
     schema,
     table,
     name,
-    engine: about?.engine ?? null,
-    rows: Number(about?.table_rows ?? 0),
+    engine: about.engine ?? null,
+    rows: Number(about.table_rows ?? 0),
     columns: rows.map((row) => ({
       ...columnOfCatalogue(name, row as unknown as CatalogueColumn, json.has(row.column_name ?? '')),
       extra: (row.extra ?? '').toLowerCase(),
