@@ -21,7 +21,7 @@ export const BOUND_FLAGS: readonly Flag[] = [
     name: 'lag',
     value: 'TIME',
     default: '2s',
-    help: 'how far --until settled stays behind the clock of the server, and before the start of open transactions; must exceed the longest wait for a table lock (DDL, LOCK TABLES) with which a transaction begins that then stays open: no list of the server shows it',
+    help: 'how far --until settled stays behind the clock of the server, and before the start of open transactions',
   },
   {
     name: 'settle-timeout',

@@ -14,7 +14,7 @@ import { demandIndex, orderingIndex } from './ordering-index.js';
 import { type ReadPlan, querySource, rawCondition, statement, tableSource } from './read-plan.js';
 import type { SettledBound } from './settled.js';
 import { type Shard, shardCondition } from './shards.js';
-import { type Until, below, upperBound } from './until.js';
+import { type Bounded, type Until, below, upperBound } from './until.js';
 
 export interface ExtractRequest {
   /** null = found out; empty = none: everything, in key order. */
@@ -55,10 +55,11 @@ export async function planTable(
   const index = key.length === 0 ? null : demandIndex(table, key, request.allowFullScan);
   const from = tableSource(table, index);
   // A backfill ends in incremental reads: what they need is asked for before the long read, not after it.
-  if (read === 'backfill' && !shard) demandIndex(table, cursor, request.allowFullScan);
+  const firstLoad = read === 'backfill' && !shard;
+  const indexed = firstLoad ? tableSource(table, demandIndex(table, cursor, request.allowFullScan)) : from;
   if (!snapshot) await demandNoNulls(session.askPatiently, table, cursor);
   const [first] = cursor;
-  const until = first ? await boundOf(session, from, first, request, signal) : shardBound(shard);
+  const until = first ? await boundOf(session, { from, cursor, indexed }, request, signal) : shardBound(shard);
   const names = selectedNames(table, request, [...key, ...cursor]);
   const plan: ReadPlan = {
     read,
@@ -89,7 +90,7 @@ export async function planQuery(
   const all = (await resultFields(session, from)).map((field) => columnOfField(name, field));
   const key = (request.cursor ?? []).map((wanted) => queryKey(name, all, wanted));
   const [first] = key;
-  const until = first ? await boundOf(session, from, first, request, signal) : null;
+  const until = first ? await boundOf(session, { from, cursor: key, indexed: null }, request, signal) : null;
   const names = new Set(selectedQueryNames(name, all, request, key));
   const plan: ReadPlan = {
     read: first ? 'incremental' : 'snapshot',
@@ -157,15 +158,17 @@ function snapshotKey(table: Table): KeyColumn[] {
 
 async function boundOf(
   session: MysqlSession,
-  from: Condition,
-  column: KeyColumn,
+  { cursor, ...read }: Pick<Bounded, 'from' | 'indexed'> & { cursor: readonly KeyColumn[] },
   { since, until }: ExtractRequest,
   signal: AbortSignal,
 ): Promise<SettledBound | null> {
   // Rows an interrupted backfill read are as old as its own bound, so that one stays.
   if (since.from === 'backfill' && since.until !== null)
     return { value: since.until, rule: 'the bound this backfill began with' };
-  return upperBound(session, from, column, until, signal);
+  const [first, ...others] = cursor;
+  if (!first) return null;
+  const position = since.from === 'cursor' ? since.position : null;
+  return upperBound(session, { ...read, key: [first, ...others], since: position }, until, signal);
 }
 
 function conditionsOf(first: KeyColumn | undefined, until: SettledBound | null, request: ExtractRequest): Condition[] {

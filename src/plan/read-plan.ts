@@ -91,7 +91,7 @@ export function positionOf(key: readonly KeyColumn[], row: Row | undefined): Pos
 }
 
 /** A key column as the text a position holds: bytes in hexadecimal. */
-function positionText({ name, type }: KeyColumn): string {
+export function positionText({ name, type }: KeyColumn): string {
   return /^(?:var)?binary\b/.test(type) ? `CONCAT('0x', LOWER(HEX(${quotedName(name)})))` : quotedName(name);
 }
 

@@ -4,7 +4,9 @@
  *
  *   - the server's clock minus a lag,
  *   - the start of the oldest statement that runs: one that waits for a metadata lock is in no view of InnoDB,
- *   - the start of the oldest transaction that has changed something.
+ *   - the start of the oldest transaction that has changed something,
+ *   - the oldest row that is written and not committed: the table is asked for it (see uncommitted.ts), since a
+ *     transaction whose first statement waited for a metadata lock is younger than its rows.
  *
  * The order of the questions matters: a statement that runs when the processes are listed is seen there; one that had
  * ended by then has committed or left its transaction open, so it is seen when the transactions are listed. InnoDB may
@@ -28,6 +30,11 @@ export interface SettledBound extends Bound {
   caveat?: string;
 }
 
+export interface SettledTime extends SettledBound {
+  /** Somebody may have rows that are older than the bound and not committed. */
+  writers: boolean;
+}
+
 /** What a user without PROCESS is told. */
 const ACCESS_DENIED = 1227;
 
@@ -41,7 +48,7 @@ const IDLE = [
 ];
 
 /** Reads the bound: five short queries, and three more for each time the list of transactions is an old one. */
-export async function settledBound(session: MysqlSession, lagMs: number, signal: AbortSignal): Promise<SettledBound> {
+export async function settledBound(session: MysqlSession, lagMs: number, signal: AbortSignal): Promise<SettledTime> {
   const [clock] = await session.ask('SELECT NOW(6) - INTERVAL ? MICROSECOND AS bound', [lagMs * 1000]);
   const lag: Bound = { value: clock?.bound ?? '', rule: `the server's clock minus ${lagMs} ms` };
   const statement = await runningStatements(session);
@@ -49,10 +56,10 @@ export async function settledBound(session: MysqlSession, lagMs: number, signal:
   // Without the privilege the process list is not refused but empty, which would prove nothing.
   if (transaction === 'denied') {
     const caveat =
-      'without the PROCESS privilege open transactions are not seen: a row committed later than the lag is missed';
-    return { ...lag, caveat };
+      'without the PROCESS privilege statements that wait for a lock are not seen: a row that one of them writes later than the lag is missed';
+    return { ...lag, caveat, writers: true };
   }
-  return least([lag, ...statement, ...transaction]) ?? lag;
+  return { ...(least([lag, ...statement, ...transaction]) ?? lag), writers: transaction.length > 0 };
 }
 
 async function runningStatements(session: MysqlSession): Promise<Bound[]> {
@@ -78,11 +85,7 @@ function isRead(info: string): boolean {
   return /^(?:select|show|explain|describe|desc|help)\b/i.test(statement);
 }
 
-/**
- * A transaction's first statement may have waited for a metadata lock before InnoDB knew of it: the lag is taken off
- * here too. One that waited longer than that and then stays open is the gap that remains: its process sleeps, and no
- * list says when its statement began. The help of `--lag` says so.
- */
+/** A transaction's first statement may have waited a moment before InnoDB knew of it: the lag is taken off here too. */
 async function openTransactions(
   session: MysqlSession,
   lagMs: number,

@@ -1,12 +1,14 @@
 /** The upper bound of a read: settled by the server, given by a person, or none. */
 import { mysqlType } from '../column/mysql-column.js';
+import type { Position } from '../end-record.js';
 import { Failure } from '../errors.js';
 import type { MysqlSession } from '../mysql-session.js';
 import { pause } from '../retry.js';
 import { isTime } from './cursor.js';
 import { quotedName } from './identifier.js';
-import { type Condition, type KeyColumn, beside } from './keyset.js';
-import { type Bound, type SettledBound, atResolution, settledBound } from './settled.js';
+import { type Condition, type KeyColumn, after, beside } from './keyset.js';
+import { type Bound, type SettledBound, type SettledTime, atResolution, settledBound } from './settled.js';
+import { firstUncommitted } from './uncommitted.js';
 
 export type Until =
   | { kind: 'settled'; lagMs: number; waitMs: number }
@@ -16,6 +18,20 @@ export type Until =
 const INTEGERS = /^(?:tinyint|smallint|mediumint|int|bigint)$/;
 const POLL_MS = 250;
 
+/** A statement that waited for longer before it wrote is not looked for: that would be a look at the whole table. */
+const LONGEST_WAIT = 'INTERVAL 1 DAY';
+
+/** What a bound is for. */
+export interface Bounded {
+  /** The table or query that is read. */
+  from: Condition;
+  /** The cursor; its first column is the one that is bounded. */
+  key: readonly [KeyColumn, ...KeyColumn[]];
+  /** The table with the index of the cursor; null for a query, which would be run once more. */
+  indexed: Condition | null;
+  since: Position | null;
+}
+
 /**
  * The bound on the first cursor column, or null for none. A time column is bounded by the settled time. A whole number
  * is bounded by the largest one there is, once every transaction that was open when it was read has ended: numbers are
@@ -23,17 +39,18 @@ const POLL_MS = 250;
  */
 export async function upperBound(
   session: MysqlSession,
-  from: Condition,
-  column: KeyColumn,
+  bounded: Bounded,
   until: Until,
   signal: AbortSignal,
 ): Promise<SettledBound | null> {
+  const { from } = bounded;
+  const [column] = bounded.key;
   if (until.kind === 'none') return null;
   if (until.kind === 'text') {
     beside([column], '<', [until.value]);
     return { value: until.value, rule: '--until' };
   }
-  if (isTime(column)) return settledTime(session, column, until.lagMs, signal);
+  if (isTime(column)) return committedTime(session, bounded, await settledTime(session, column, until.lagMs, signal));
   if (INTEGERS.test(mysqlType(column.type).base)) return settledNumber(session, from, column, until.waitMs, signal);
   throw new Failure(
     'usage',
@@ -49,12 +66,27 @@ async function settledTime(
   column: KeyColumn,
   lagMs: number,
   signal: AbortSignal,
-): Promise<SettledBound> {
+): Promise<SettledTime> {
   const { base, args } = mysqlType(column.type);
   const bound = await settledBound(session, lagMs, signal);
   const digits = base === 'date' ? -1 : (args[0] ?? 0);
   const value = base === 'timestamp' ? bound.value : await earliestReading(session, bound.value);
   return { ...bound, value: atResolution(value, digits) };
+}
+
+/** The bound, or the time of an earlier row that is not committed. */
+async function committedTime(
+  session: MysqlSession,
+  { key, indexed, since }: Bounded,
+  { writers, ...bound }: SettledTime,
+): Promise<SettledBound> {
+  if (!writers || indexed === null) return bound;
+  const [column] = key;
+  const [row] = await session.ask(`SELECT CAST(? AS DATETIME(6)) - ${LONGEST_WAIT} AS begins`, [bound.value]);
+  const conditions = [beside([column], '>=', [row?.begins ?? '']), below(column, bound), after(key, since)];
+  const position = await firstUncommitted(session, { from: indexed, key, conditions });
+  const [value] = position ?? [];
+  return value === undefined ? bound : { ...bound, value, rule: 'a row of that time that is not committed' };
 }
 
 /**

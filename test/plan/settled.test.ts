@@ -85,6 +85,22 @@ async function metadataLock(): Promise<() => Promise<void>> {
   };
 }
 
+/** The same INSERT begins a transaction that stays open: it is then younger than its row, and its connection sleeps. */
+async function metadataLockThenOpen(): Promise<() => Promise<void>> {
+  await db.run('CREATE TABLE IF NOT EXISTS gate (id INT PRIMARY KEY)');
+  const holder = await writer();
+  const slow = await writer();
+  await slow.beginTransaction();
+  await holder.query('LOCK TABLES gate WRITE');
+  const insert = slow.query('INSERT INTO late (id) SELECT 100 FROM (SELECT COUNT(*) FROM gate) AS g');
+  await sleep(400);
+  await db.run('INSERT INTO late (id) VALUES (101)');
+  await sleep(3_600);
+  await holder.query('UNLOCK TABLES');
+  await insert;
+  return async () => slow.commit();
+}
+
 /** An UPDATE waits for a row lock, and keeps the time before the wait. */
 async function rowLock(): Promise<() => Promise<void>> {
   await db.run('CREATE TABLE IF NOT EXISTS guard (id INT PRIMARY KEY)');
@@ -119,6 +135,11 @@ let prepared = 0;
 const CASES = {
   'a transaction held open': { write: openTransaction, arrives: [100, 0], rule: /open transaction/ },
   'an INSERT behind a metadata lock': { write: metadataLock, arrives: [100, 0], rule: /statement connection/ },
+  'an INSERT that waited for a metadata lock and is still not committed': {
+    write: metadataLockThenOpen,
+    arrives: [100, 0],
+    rule: /a row of that time that is not committed/,
+  },
   'a prepared XA transaction left over': { write: preparedXa, arrives: [100, 0], rule: /a prepared XA transaction/ },
   'an UPDATE behind a row lock': { write: rowLock, arrives: [3, 7], rule: /statement connection|open transaction/ },
 } as const;
@@ -159,7 +180,7 @@ t.test('idle readers, and readers at work, hold nothing back', async (t) => {
   await reader.query('COMMIT');
 });
 
-t.test('without PROCESS the lag alone decides, and it says so', async (t) => {
+t.test('without PROCESS the lag and the rows themselves decide, and it says so', async (t) => {
   const table = await freshTable();
   const user = `plain_${process.pid}`;
   await db.run(`CREATE USER ${user}@'%' IDENTIFIED BY 'secret-word'`);
@@ -171,6 +192,10 @@ t.test('without PROCESS the lag alone decides, and it says so', async (t) => {
   t.match(end, { status: 'complete', rows: 10 });
   t.match(ended.stderr, /warning: without the PROCESS privilege/);
   t.notMatch(ended.stderr, /secret-word/);
+  const commit = await openTransaction();
+  const again = await extract([table, '--order', 'cursor', '--lag', '0'], { TABLEPIPE_MYSQL_URL: url.href });
+  t.match(again.end, { rows: 10, until: { rule: /not committed/ } }, 'a row that is written is seen all the same');
+  await commit();
 });
 
 t.test('a whole number is settled by waiting for the transactions that were open', async (t) => {
