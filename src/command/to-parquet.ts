@@ -9,7 +9,7 @@ import type { ParquetStreamOptions } from '../codec/parquet-stream.js';
 import type { RowStream } from '../codec/row-stream.js';
 import type { ParquetTarget } from '../column/parquet-schema.js';
 import { Failure, fileFailure } from '../errors.js';
-import { AppendFile } from '../sink/append-file.js';
+import { SideFile } from '../sink/side-file.js';
 import { outputFile } from '../sink/output-file.js';
 import { refuseTerminal, stdout } from '../sink/stdout.js';
 import { passingStdin } from '../source/stdin.js';
@@ -61,7 +61,11 @@ const command: Command = {
       default: 'fail',
       help: 'for values Redshift cannot load (over 65,535 bytes, NUL, bad UTF-8, year 0): fail, null, truncate, quarantine',
     },
-    { name: 'quarantine-file', value: 'FILE', help: 'where rows taken out by quarantine are appended, as NDJSON' },
+    {
+      name: 'quarantine-file',
+      value: 'FILE',
+      help: 'NDJSON of the rows that quarantine takes out; a line run again adds nothing twice',
+    },
     {
       name: 'temp-dir',
       value: 'DIR',
@@ -141,7 +145,7 @@ async function limitsOf(
   const { plainRows } = await import('../codec/plain-rows.js');
   if (target === 'any') return { apply: (stream) => plainRows(stream, target), close: async () => {} };
   const { loadableRows } = await import('../codec/loadable-rows.js');
-  const file = new AppendFile(path ?? '');
+  const file = new SideFile(path ?? '');
   const touched = new Map<string, number>();
   const done = {
     fail: '',
