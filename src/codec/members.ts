@@ -5,7 +5,6 @@
 import { cutShort, demandComplete, endRecordOfLine } from '../end-record.js';
 import { Failure } from '../errors.js';
 import { PROVENANCE_KEY, parseFileProvenance } from '../provenance.js';
-import { arrowFrames } from './arrow-frames.js';
 import { ByteReader } from './byte-reader.js';
 import type { About, Member, MemberItem, MemberOptions } from './member.js';
 import { MAGIC } from './parquet-row-group.js';
@@ -78,6 +77,8 @@ function single(kind: Exclude<InputKind, 'tar'>, reader: ByteReader, options: Me
 
 /** Arrow bytes as they are; their framing is followed and their end record demanded. Memory: one message. */
 async function* wholeArrow(input: AsyncIterable<Uint8Array>, options: MemberOptions, about: About) {
+  // The Arrow library is half of what s3-put would load.
+  const { arrowFrames } = await import('./arrow-frames.js');
   const seen: Uint8Array[] = [];
   const watched = async function* (): AsyncGenerator<Uint8Array> {
     for await (const chunk of input) {
