@@ -1,10 +1,9 @@
 /** PostgreSQL as the warehouse of a load. Everything of a batch, the table's own changes too, is in one transaction. */
 import type { Client } from 'pg';
 import type { TextPolicy } from '../codec/postgres-cell.js';
-import { postgresBinary } from '../codec/postgres-binary.js';
 import { canonicalType, conversion } from '../column/postgres-fit.js';
 import type { SourceColumn } from '../column/source-column.js';
-import { binaryForm, toPostgres } from '../column/to-postgres.js';
+import { toPostgres } from '../column/to-postgres.js';
 import type { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import { sqlState, warehouseFailure } from '../warehouse-failure.js';
@@ -12,10 +11,11 @@ import { POSTGRES_BACKEND } from './backend.js';
 import { LEDGER_COLUMNS } from './ledger.js';
 import { POSTGRES_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describePostgres, hasPostgresSchema } from './postgres-catalogue.js';
+import { createPostgresTable } from './postgres-ddl.js';
 import { namedRefusal } from './postgres-refusal.js';
-import { ORDER_COLUMN, postgresMerge } from './postgres-merge.js';
+import { PostgresStaging } from './postgres-staging.js';
+import { postgresMerge } from './postgres-merge.js';
 import { openSession } from './session.js';
-import { hasVersions } from './versions.js';
 import type {
   OpenFile,
   Placement,
@@ -51,15 +51,18 @@ const SETTINGS = [
 /** Since version 14 a server working on a long statement notices that its client is gone. */
 const NOTICE_GONE = "SELECT set_config('client_connection_check_interval', '5s', false)";
 
-const STAGING = '_tablepipe_staging';
-
 export class Postgres implements Warehouse {
   readonly dialect = 'postgres';
   readonly names = POSTGRES_NAMES;
   readonly enforcesKeys = true;
   readonly now = 'now()';
 
-  constructor(private readonly options: PostgresOptions) {}
+  private readonly staging: PostgresStaging;
+
+  constructor(private readonly options: PostgresOptions) {
+    const { nul, signal } = options;
+    this.staging = new PostgresStaging({ nul, signal, failure: (error, doing) => this.failure(error, doing) });
+  }
 
   async open(): Promise<Session> {
     const { connect, signal, lockMs, idleMs } = this.options;
@@ -100,12 +103,8 @@ export class Postgres implements Warehouse {
     return { type: canonicalType(type), ...conversion(natural, type) };
   }
 
-  createTable({ target, columns, key, mode, softDelete }: Omit<TablePlan, 'ddl'>): string {
-    const lines = columns.map(({ name, type, nullable }) => `  ${quoted(name)} ${type}${nullable ? '' : ' NOT NULL'}`);
-    if (softDelete !== null) lines.push(`  ${quoted(softDelete)} timestamptz`);
-    // Versions of a row stand side by side in a table that is only appended to.
-    if (key.length > 0 && mode !== 'append') lines.push(`  PRIMARY KEY (${key.map(quoted).join(', ')})`);
-    return `CREATE TABLE ${quotedTable(target)} (\n${lines.join(',\n')}\n)`;
+  createTable(plan: Omit<TablePlan, 'ddl'>): string {
+    return createPostgresTable(plan);
   }
 
   widen(table: Table, column: PlannedColumn, target: TargetColumn): readonly string[] {
@@ -118,91 +117,12 @@ export class Postgres implements Warehouse {
     return statements;
   }
 
-  /**
-   * Straight into a table that is made in this transaction, or one that is only appended to, when every column is
-   * copied as it is. Its key is built afterwards, which is quicker than row by row; a key that occurs twice undoes it.
-   */
-  async direct(
-    session: Session,
-    plan: TablePlan,
-    receipts: readonly Receipt[],
-    open: OpenFile,
-  ): Promise<Staged | undefined> {
-    const plain = plan.columns.every(({ type, staging, fit }) => fit === 'same' && canonicalType(staging) === type);
-    const fresh = !plan.exists;
-    if (session.dry || !plain || !(fresh || (plan.mode === 'append' && plan.ddl.length === 0))) return undefined;
-    await session.write('SAVEPOINT tablepipe_direct');
-    try {
-      if (!plan.exists) await session.write(this.createTable({ ...plan, mode: 'append' }));
-      const target = quotedTable(plan.target);
-      const names = plan.columns.map(({ name }) => quoted(name)).join(', ');
-      const staged = await this.copyAll(
-        session,
-        plan,
-        { table: target, copy: `COPY ${target} (${names}) FROM STDIN WITH (FORMAT binary)`, order: {} },
-        receipts,
-        open,
-      );
-      if (!plan.exists && hasVersions(plan)) {
-        await session.write(`ALTER TABLE ${target} ADD PRIMARY KEY (${plan.key.map(quoted).join(', ')})`);
-      }
-      return staged;
-    } catch (error) {
-      if (sqlState(error) !== '23505' || plan.exists) throw error;
-      await session.write('ROLLBACK TO SAVEPOINT tablepipe_direct');
-      return undefined;
-    }
+  direct(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged | undefined> {
+    return this.staging.direct(session, plan, receipts, open);
   }
 
-  async stage(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged> {
-    const versions = hasVersions(plan);
-    const table = `pg_temp.${quoted(STAGING)}`;
-    const columns = plan.columns.map(({ name, staging }) => `${quoted(name)} ${staging}`);
-    if (versions) columns.push(`${quoted(ORDER_COLUMN)} bigint`);
-    await session.write(`CREATE TEMPORARY TABLE ${quoted(STAGING)} (${columns.join(', ')})`);
-    const names = [...plan.columns.map(({ name }) => name), ...(versions ? [ORDER_COLUMN] : [])].map(quoted);
-    const copy = `COPY ${table} (${names.join(', ')}) FROM STDIN WITH (FORMAT binary)`;
-    const order = versions ? { order: { next: 0 } } : {};
-    return this.copyAll(session, plan, { table, copy, order }, receipts, open);
-  }
-
-  private async copyAll(
-    session: Session,
-    plan: TablePlan,
-    { table, copy, order }: { table: string; copy: string; order: { order?: { next: number } } },
-    receipts: readonly Receipt[],
-    open: OpenFile,
-  ): Promise<Staged> {
-    const staged = { table, rows: 0, counts: [] as number[], origin: { receipts, open } };
-    for (const receipt of receipts) {
-      const rows = await this.copyOne(session, plan, copy, receipt, open, order);
-      staged.rows += rows;
-      staged.counts.push(rows);
-      if (session.dry) break;
-    }
-    return staged;
-  }
-
-  private async copyOne(
-    session: Session,
-    plan: TablePlan,
-    copy: string,
-    receipt: Receipt,
-    open: OpenFile,
-    order: { order?: { next: number } },
-  ): Promise<number> {
-    if (session.dry) return session.copyIn(copy, nothing());
-    const file = await open(receipt);
-    try {
-      const forms = plan.columns.map(({ source, staging }) => ({ name: source.name, form: binaryForm(staging) }));
-      const chunks = postgresBinary(file.batches(), forms, { nul: this.options.nul, ...order });
-      return await session.copyIn(copy, chunks);
-    } catch (error) {
-      const searched = { plan, receipts: [receipt], open, signal: this.options.signal };
-      throw await namedRefusal(error, this.failure(error, `loading ${receipt.url}`), searched);
-    } finally {
-      await file.close();
-    }
+  stage(session: Session, plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): Promise<Staged> {
+    return this.staging.stage(session, plan, receipts, open);
   }
 
   async merge(session: Session, plan: TablePlan, staged: Staged): Promise<number> {
@@ -226,5 +146,3 @@ export class Postgres implements Warehouse {
     return warehouseFailure(error, doing, this.options.showValues);
   }
 }
-
-async function* nothing(): AsyncGenerator<Uint8Array> {}

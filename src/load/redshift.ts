@@ -9,24 +9,17 @@ import { toRedshift } from '../column/to-redshift.js';
 import { Failure } from '../errors.js';
 import type { Receipt } from '../receipt.js';
 import { demandRegion } from '../sink/bucket-region.js';
-import { type Authorization, maskKeys } from '../sink/redshift-authorization.js';
-import { copyStatement, redshiftCopy } from '../sink/redshift-copy.js';
-import {
-  defaultManifestFolder,
-  manifestText,
-  manifestUrl,
-  putManifest,
-  removeManifest,
-} from '../sink/redshift-manifest.js';
+import type { Authorization } from '../sink/redshift-authorization.js';
+import { manifestText } from '../sink/redshift-manifest.js';
 import { LEDGER_COLUMNS } from './ledger.js';
 import { REDSHIFT_NAMES, type Table, quoted, quotedTable } from './name.js';
 import { describeRedshift, hasRedshiftSchema } from './redshift-catalogue.js';
 import { redshiftRefusals } from './redshift-check.js';
 import { createRedshiftTable } from './redshift-ddl.js';
-import { type FailedLoad, isSerialization, loadFailure, mergeFailure, redshiftFailure } from './redshift-failure.js';
-import { FILE_COLUMN, redshiftMerge, tiesStatement } from './redshift-merge.js';
+import { type FailedLoad, isSerialization, mergeFailure, redshiftFailure } from './redshift-failure.js';
+import { redshiftMerge } from './redshift-merge.js';
 import { redshiftSession } from './redshift-session.js';
-import { hasVersions } from './versions.js';
+import { RedshiftStaging, objectsWithRows } from './redshift-staging.js';
 import type {
   LoadFile,
   OpenFile,
@@ -56,9 +49,6 @@ export interface RedshiftOptions {
   lockMs: number;
   showValues: boolean;
 }
-
-const STAGING = '_tablepipe_staging';
-const PART = '_tablepipe_part';
 
 export class Redshift implements Warehouse {
   readonly dialect = 'redshift';
@@ -134,19 +124,12 @@ export class Redshift implements Warehouse {
     authorization();
     const urls = receipts.map(({ url }) => url);
     await demandRegion(await s3(), urls, region, signal, this.regions);
-    const filled = await this.withRows(session, receipts, open);
+    const filled = await objectsWithRows(session, receipts, open);
     await this.widenFirst(session, plan);
-    const table = quoted(STAGING);
-    await createStaging(session, plan, table);
-    this.loads.set(plan, this.load(plan, filled, open));
-    // What COPY does with a file of no rows, or with none at all, nobody has recorded.
-    if (filled.length === 0) return { table, rows: 0 };
-    let rows = await this.copy(session, plan, table, filled, open);
-    if (!session.dry && filled.length > 1 && hasVersions(plan)) {
-      const tied = await session.read(tiesStatement(plan, table));
-      if (tied.length > 0) rows = await this.copyApart(session, plan, table, filled, open);
-    }
-    return { table, rows };
+    const { connect, showValues } = this.options;
+    const load = { plan, receipts: filled, open, connect, signal, showValues };
+    this.loads.set(plan, load);
+    return new RedshiftStaging(session, this.options, load).fill();
   }
 
   /** Also what is wrong with where the object lies: its region, its name. */
@@ -178,79 +161,6 @@ export class Redshift implements Warehouse {
     return redshiftFailure(error, doing, this.options.showValues);
   }
 
-  private load(plan: TablePlan, receipts: readonly Receipt[], open: OpenFile): FailedLoad {
-    const { connect, signal, showValues } = this.options;
-    return { plan, receipts, open, connect, signal, showValues };
-  }
-
-  /**
-   * The objects that have rows. Each is opened once: the one the receipt speaks of, with the planned columns, since
-   * COPY would not notice another.
-   */
-  private async withRows(session: Session, receipts: readonly Receipt[], open: OpenFile): Promise<Receipt[]> {
-    if (session.dry) return receipts.filter(({ rows }) => rows !== 0);
-    const filled: Receipt[] = [];
-    for (const receipt of receipts) {
-      const file = await open(receipt);
-      await file.close();
-      if (file.rows > 0) filled.push(receipt);
-    }
-    return filled;
-  }
-
-  /** One manifest, one COPY. */
-  private async copy(
-    session: Session,
-    plan: TablePlan,
-    table: string,
-    receipts: readonly Receipt[],
-    open: OpenFile,
-  ): Promise<number> {
-    const { authorization, signal } = this.options;
-    const folder = this.options.manifests ?? defaultManifestFolder(receipts[0]?.url ?? '');
-    const url = manifestUrl(folder, plan.target.table);
-    const text = manifestText(receipts);
-    const columns = plan.columns.map(({ name }) => quoted(name));
-    const statement = copyStatement({ table, columns }, url, authorization());
-    if (session.dry) {
-      await session.write(`-- ${url}\n${text.trim().replaceAll(/^/gm, '-- ')}\n${maskKeys(statement)}`);
-      return receipts.reduce((total, { rows }) => total + (rows ?? 0), 0);
-    }
-    const s3 = await this.options.s3();
-    await putManifest(s3, url, text, signal);
-    try {
-      return await redshiftCopy(session, statement);
-    } catch (error) {
-      throw await loadFailure(error, this.load(plan, receipts, open));
-    } finally {
-      await removeManifest(s3, url);
-    }
-  }
-
-  /** Versions that only their files tell apart are staged a file at a time: the one case of more than one COPY. */
-  private async copyApart(
-    session: Session,
-    plan: TablePlan,
-    table: string,
-    receipts: readonly Receipt[],
-    open: OpenFile,
-  ): Promise<number> {
-    const part = quoted(PART);
-    const names = plan.columns.map(({ name }) => quoted(name)).join(', ');
-    await session.write(`DELETE FROM ${table}`);
-    await session.write(`CREATE TEMP TABLE ${part} (LIKE ${table})`);
-    let rows = 0;
-    for (const [index, receipt] of receipts.entries()) {
-      rows += await this.copy(session, plan, part, [receipt], open);
-      await session.write(
-        `INSERT INTO ${table} (${names}, ${quoted(FILE_COLUMN)}) SELECT ${names}, ${index} FROM ${part}`,
-      );
-      await session.write(`DELETE FROM ${part}`);
-    }
-    await session.write(`DROP TABLE ${part}`);
-    return rows;
-  }
-
   private async widenFirst(session: Session, plan: TablePlan): Promise<void> {
     const statements = plan.columns.flatMap(({ source }) => this.widenings.get(source) ?? []);
     if (statements.length === 0) return;
@@ -261,10 +171,4 @@ export class Redshift implements Warehouse {
       if (alone !== session) await alone.end();
     }
   }
-}
-
-async function createStaging(session: Session, plan: TablePlan, table: string): Promise<void> {
-  const columns = plan.columns.map(({ name, staging }) => `${quoted(name)} ${staging}`);
-  if (hasVersions(plan)) columns.push(`${quoted(FILE_COLUMN)} INTEGER`);
-  await session.write(`CREATE TEMP TABLE ${table} (${columns.join(', ')})`);
 }

@@ -9,10 +9,12 @@ import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import { retry } from '../retry.js';
 import type { Batch } from './batch.js';
+import { demandReplaceable, demandRows, demandRowsLeft, likeFirst } from './demands.js';
 import type { Ledger, LoadObject } from './ledger.js';
+import { type Loaded, alreadyLoaded } from './loaded.js';
 import { quotedTable, type Table } from './name.js';
 import { type PlanOptions, planTable } from './table-plan.js';
-import type { LoadFile, Mode, OpenFile, Session, Staged, TablePlan, Warehouse } from './warehouse.js';
+import type { LoadFile, OpenFile, Session, Warehouse } from './warehouse.js';
 
 export interface LoadContext {
   warehouse: Warehouse;
@@ -24,20 +26,6 @@ export interface LoadContext {
   /** Wraps a new session, for a dry run. */
   wrap?: (session: Session) => Session;
   onRetry: (error: unknown, attempt: number) => void;
-}
-
-export interface Loaded {
-  status: 'loaded' | 'already_loaded';
-  mode: Mode | null;
-  /** Objects, rows and bytes that this transaction loaded. */
-  objects: number;
-  rows: number;
-  bytes: number;
-  /** Rows inserted or updated in the target: fewer than `rows` when a row had several versions. */
-  merged: number;
-  /** Objects of the batch that were in the ledger before. */
-  already: number;
-  attempts: number;
 }
 
 const NONE: ReadonlyMap<LoadObject, string> = new Map();
@@ -143,11 +131,11 @@ export class Loader {
     const opened = await this.looked(first);
     const plan = planTable(warehouse, target, opened.columns, first, existing, this.context.plan);
     demandReplaceable(plan, objects);
-    const files = checked(open, opened);
+    const files = likeFirst(open, opened);
     const direct = await warehouse.direct?.(session, plan, objects, files);
     const staged = direct ?? (await warehouse.stage(session, plan, objects, files));
     await failpoint('rs-copy.after-copy');
-    await this.demandRowsLeft(session, plan, objects, staged);
+    if (!this.context.plan.allowEmpty) await demandRowsLeft(session, plan, objects, staged);
     const counted = session.dry ? objects : demandRows(objects, staged);
     // Late, because a change of the table locks readers out until the commit.
     for (const statement of direct ? [] : plan.ddl) await session.write(statement);
@@ -164,22 +152,6 @@ export class Loader {
       merged,
       already: held.size,
     };
-  }
-
-  /** A snapshot without rows is more often a mistake at the source than an empty table: 65 before anything is gone. */
-  private async demandRowsLeft(
-    session: Session,
-    plan: TablePlan,
-    objects: readonly LoadObject[],
-    staged: Staged,
-  ): Promise<void> {
-    const rows = session.dry ? objects.reduce((total, object) => total + (object.rows ?? 1), 0) : staged.rows;
-    if (plan.mode !== 'replace' || !plan.exists || rows > 0 || this.context.plan.allowEmpty) return;
-    const target = quotedTable(plan.target);
-    if ((await session.read(`SELECT 1 AS there FROM ${target} LIMIT 1`)).length === 0) return;
-    throw new Failure('data', `the snapshot has no rows, and ${target} has some`, {
-      hint: 'If the table is empty at the source, add --allow-empty.',
-    });
   }
 
   /** What an object's footer says; it is not held open over a plan that may be refused. */
@@ -212,70 +184,5 @@ export class Loader {
       cause: failure.cause,
       hint: 'The ledger knows: running the same line asks it.',
     });
-  }
-}
-
-function alreadyLoaded(batch: Batch, held: ReadonlyMap<LoadObject, string>): Omit<Loaded, 'attempts'> {
-  const ours = [...held].filter(([, id]) => id === batch.id).map(([object]) => object);
-  const sum = (of: (object: LoadObject) => number): number => ours.reduce((total, object) => total + of(object), 0);
-  return {
-    // Our own commit, whose answer was lost.
-    status: ours.length > 0 ? 'loaded' : 'already_loaded',
-    mode: null,
-    objects: ours.length,
-    rows: sum((object) => object.rows ?? 0),
-    bytes: sum((object) => object.bytes),
-    merged: sum((object) => object.rows ?? 0),
-    already: held.size - ours.length,
-  };
-}
-
-/** Every file of a batch must have the columns that were planned for. */
-function checked(open: OpenFile, first: LoadFile): OpenFile {
-  const wanted = spelled(first);
-  return async (receipt) => {
-    const file = await open(receipt);
-    if (spelled(file) === wanted) return file;
-    await file.close();
-    throw new Failure('data', `${receipt.url} has other columns than ${first.receipt.url}`, {
-      hint: 'Load them one after the other with --max-files 1.',
-    });
-  };
-}
-
-function spelled({ columns }: LoadFile): string {
-  return JSON.stringify(columns.map(({ name, arrow }) => [name, arrow.typeId, arrow]));
-}
-
-/** Rows counted by the server against those the receipts promise: 65 for any difference, and nothing was changed. */
-function demandRows(objects: readonly LoadObject[], { rows, counts }: Staged): LoadObject[] {
-  objects.forEach((object, index) => {
-    const count = counts?.[index];
-    if (count === undefined || object.rows === null || object.rows === count) return;
-    throw new Failure('data', `${object.url}: ${count} rows were loaded, its receipt counts ${object.rows}`, {
-      hint: 'The object or the receipt was altered; compare with from-parquet --stats.',
-    });
-  });
-  const promised = objects.reduce((total, object) => total + (object.rows ?? 0), 0);
-  if (objects.every((object) => object.rows !== null) && promised !== rows) {
-    throw new Failure('data', `${rows} rows were loaded, the receipts count ${promised}`, {
-      hint: 'An object or a receipt was altered; compare with from-parquet --stats.',
-    });
-  }
-  return objects.map((object, index) => ({ ...object, rows: object.rows ?? counts?.[index] ?? null }));
-}
-
-/** Only a complete snapshot may replace a table: 65 for anything else. */
-function demandReplaceable(plan: TablePlan, objects: readonly LoadObject[]): void {
-  if (plan.mode !== 'replace') return;
-  const other = objects.find((object) => object.read !== 'snapshot');
-  if (other) {
-    throw new Failure(
-      'data',
-      `${other.url} is of a read that is ${other.read}; only a complete snapshot may replace a table`,
-      {
-        hint: 'Extract with --cursor none, or load with --mode upsert.',
-      },
-    );
   }
 }

@@ -6,7 +6,8 @@ import { Ledger, ledgerOf } from '../../src/load/ledger.js';
 import { POSTGRES_NAMES } from '../../src/load/name.js';
 import { Postgres } from '../../src/load/postgres.js';
 import type { PlanOptions } from '../../src/load/table-plan.js';
-import { type Loaded, Loader } from '../../src/load/transaction.js';
+import { Loader } from '../../src/load/transaction.js';
+import type { Loaded } from '../../src/load/loaded.js';
 import { connectTarget } from '../support/servers.js';
 import { type ObjectFacts, storeObject } from './objects.js';
 
