@@ -74,6 +74,11 @@ export class BatchCutter {
     return this.rows;
   }
 
+  /** True when no row can be added to a batch of `mostBytes`: the next record batch need not be in memory then. */
+  isFull(mostBytes: number): boolean {
+    return this.rows > 0 && this.bytes >= Math.min(mostBytes, MOST_BYTES);
+  }
+
   /**
    * Takes rows of `batch` from `start` on, at most `mostRows`, and no more than leave the whole at `mostBytes`;
    * returns the row after the last one taken.

@@ -65,7 +65,7 @@ export class RowCursor {
 
   /** Up to `rows` rows and about `bytes` bytes as one batch; undefined at the end of the stream. */
   async next(cutter: BatchCutter, rows: number, bytes: number): Promise<CutBatch | undefined> {
-    while (cutter.pendingRows < rows) {
+    while (cutter.pendingRows < rows && !cutter.isFull(bytes)) {
       if (this.batch && this.row >= this.batch.numRows && isLarge(this.batch)) {
         cutter.detach();
         this.release(this.batch);
@@ -185,11 +185,12 @@ export class ParquetFile {
     for (const group of encoded.footer.rowGroups) this.groups.push(group.moved(by, this.groups.length));
     // Whoever waits for the next chunk still holds the last one: a small one, not a row group.
     for (let chunk = encoded.chunks.shift(); chunk; chunk = encoded.chunks.shift()) {
-      const end = Math.max(0, chunk.length - HELD_BYTES);
-      const tail = Uint8Array.from(chunk.subarray(end));
-      if (end > 0) yield this.handed(chunk.subarray(0, end));
+      const { length } = chunk;
+      const tail = Uint8Array.from(chunk.subarray(Math.max(0, length - HELD_BYTES)));
+      if (length > HELD_BYTES) yield this.handed(chunk.subarray(0, length - HELD_BYTES));
+      chunk = tail;
       yield this.handed(tail);
-      this.passing.passed(chunk.length);
+      this.passing.passed(length);
     }
   }
 
