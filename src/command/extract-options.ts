@@ -108,6 +108,10 @@ export function extractRequest({ flags, env }: Invocation): ExtractRequest {
   return {
     ...boundRequest(flags),
     since,
+    // What the columns become does not hang on a cursor: a table need not have one.
+    ...(flags.on('explain-types') && flags.text('query') === undefined
+      ? ({ cursor: [], since: { from: 'start' } } as const)
+      : {}),
     order,
     columns: optional(flags.text('columns'), (text) => parseNames(text, '--columns')) ?? null,
     exclude: optional(flags.text('exclude'), (text) => parseNames(text, '--exclude')) ?? [],

@@ -134,6 +134,11 @@ t.test('replace takes complete snapshots only', async (t) => {
   );
   const partial = demandCode(await rsCopy(words, receiptStream([orders([[9, 'x', 1]])])), 65);
   t.match(partial.stderr, /only a complete snapshot may replace a table/);
+  const limited = snapshot([[9, 'x', 1]]).replace('"type":"end",', '"type":"end","limited":true,');
+  t.match(
+    demandCode(await rsCopy(words, limited), 65).stderr,
+    /--limit ended the read of .*; only a complete snapshot/,
+  );
   const cut = demandCode(await rsCopy(words, snapshot([[9, 'x', 1]]).split('\n')[0] as string), 82);
   t.match(lines(cut), [{ type: 'end', status: 'aborted', code: 82 }]);
   t.same(await table('replaced'), [

@@ -73,7 +73,10 @@ async function testsOn(test: Test, { url }: MariaDb, files: readonly string[]): 
   }
 }
 
-const SOURCE_TESTS = ['plan/cursor', 'plan/settled', 'plan/shards', 'plan/keyset', 'plan/backfill'];
+const SOURCE_TESTS = [
+  ...['plan/cursor', 'plan/settled', 'plan/uncommitted', 'plan/shards', 'plan/shard-property', 'plan/keyset'],
+  ...['plan/backfill', 'pipe/charsets'],
+];
 
 t.test('MySQL 9', async (t) => {
   const { server, source, extract } = await bed(t, startMySql);
