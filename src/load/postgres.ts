@@ -55,6 +55,7 @@ export class Postgres implements Warehouse {
   readonly dialect = 'postgres';
   readonly names = POSTGRES_NAMES;
   readonly enforcesKeys = true;
+  readonly readersWait = false;
   readonly now = 'now()';
 
   private readonly staging: PostgresStaging;

@@ -54,6 +54,7 @@ export class Redshift implements Warehouse {
   readonly dialect = 'redshift';
   readonly names = REDSHIFT_NAMES;
   readonly enforcesKeys = false;
+  readonly readersWait = true;
   readonly now = 'GETDATE()';
   /** VARCHAR columns to be widened before the next COPY, by the statement's planned column. */
   private readonly widenings = new WeakMap<SourceColumn, string>();

@@ -91,10 +91,10 @@ export class Loader {
     batch: Batch,
     committing: (now: boolean) => void,
   ): Promise<Omit<Loaded, 'attempts'>> {
-    const { ledger } = this.context;
+    const { ledger, warehouse } = this.context;
     const fresh = session.dry && !(await ledger.exists(session));
-    // Asked without the lock first: a batch that was delivered twice costs one statement.
-    const held = fresh ? NONE : await this.held(session, batch);
+    // Asked without the lock first: a batch that was delivered twice costs one statement. Only the lock has a limit.
+    const held = fresh || warehouse.readersWait ? NONE : await this.held(session, batch);
     if (held.size === batch.objects.length) return alreadyLoaded(batch, held);
     try {
       await session.write('BEGIN');

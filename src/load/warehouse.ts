@@ -118,6 +118,8 @@ export interface Warehouse {
   ledgerDdl(ledger: Table): readonly string[];
   /** Statements, in a transaction, after which no other loader of this ledger goes on until it ends. */
   lockLedger(ledger: Table): readonly string[];
+  /** True when reading a ledger that another loader has locked waits for it, and without a limit. */
+  readonly readersWait: boolean;
   /** The expression for "at this moment" in a value list. */
   readonly now: string;
   hasSchema(session: Session, schema: string): Promise<boolean>;
