@@ -120,7 +120,7 @@ function noDescriptors(error: unknown): Failure | undefined {
   if (error instanceof Failure) return undefined;
   const code = systemCode(error) ?? '';
   // Node's resolver takes a package it has no descriptor left to look at for one that is not there.
-  const unseen = code === 'ERR_MODULE_NOT_FOUND' && descriptorLimit() <= FEW_DESCRIPTORS;
+  const unseen = /^(?:ERR_)?MODULE_NOT_FOUND$/.test(code) && descriptorLimit() <= FEW_DESCRIPTORS;
   if (!unseen && code !== 'EMFILE' && code !== 'ENFILE') return undefined;
   const few = unseen
     ? Object.assign(new Error('no descriptor for a module', { cause: error }), { code: 'EMFILE' })

@@ -1,5 +1,6 @@
 /** The S3 client: the usual AWS credential chain, an optional endpoint, and no retries of its own. */
 import type { S3Client } from '@aws-sdk/client-s3';
+import { awsS3 } from '../aws-s3.js';
 import type { Env } from '../cli/flags.js';
 import { Failure } from '../errors.js';
 import { boundAnswers } from './bounded-answer.js';
@@ -21,7 +22,7 @@ export interface S3Settings {
  * into a 412 (reference/reliability.md section 0, item 3), so retrying is the caller's, with its own budget.
  */
 export async function connectS3(env: Env, settings: S3Settings = {}): Promise<S3Client> {
-  const { S3Client: Client } = await import('@aws-sdk/client-s3');
+  const { S3Client: Client } = awsS3();
   const endpoint = settings.endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
   if (endpoint !== undefined && !/^https?:\/\/[^\s/]+/.test(endpoint)) {
     throw new Failure('config', `S3 endpoint ${endpoint}: expected http:// or https://`);

@@ -1,5 +1,6 @@
 /** COPY of Parquet reads only from buckets of the cluster's own region: found out before anything is started. */
 import type { S3Client } from '@aws-sdk/client-s3';
+import { awsS3 } from '../aws-s3.js';
 import { Failure } from '../errors.js';
 import { parseLocation } from '../location.js';
 import { s3Failure } from '../s3-failure.js';
@@ -38,7 +39,7 @@ function bucketOf(url: string): string {
 }
 
 async function regionOfBucket(s3: S3Client, bucket: string, signal: AbortSignal): Promise<string | undefined> {
-  const { HeadBucketCommand } = await import('@aws-sdk/client-s3');
+  const { HeadBucketCommand } = awsS3();
   try {
     return (await s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal: signal })).BucketRegion;
   } catch (error) {

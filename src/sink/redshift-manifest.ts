@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { S3Client } from '@aws-sdk/client-s3';
+import { awsS3 } from '../aws-s3.js';
 import { Failure } from '../errors.js';
 import { parseLocation } from '../location.js';
 import { retry } from '../retry.js';
@@ -51,7 +52,7 @@ const PATIENCE_MS = 60_000;
 
 /** Writes it where nothing is; resolves when it can be read. */
 export async function putManifest(s3: S3Client, url: string, text: string, signal: AbortSignal): Promise<void> {
-  const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+  const { PutObjectCommand } = awsS3();
   const at = bucketAndKey(url);
   const command = { ...at, Body: Buffer.from(text), ContentType: 'application/json', IfNoneMatch: '*' };
   await retry(
@@ -70,7 +71,7 @@ export async function putManifest(s3: S3Client, url: string, text: string, signa
 
 /** Removes it. One that stays behind is found by `s3-clean`, so nothing fails because of it. */
 export async function removeManifest(s3: S3Client, url: string): Promise<boolean> {
-  const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+  const { DeleteObjectCommand } = awsS3();
   try {
     await s3.send(new DeleteObjectCommand(bucketAndKey(url)), { abortSignal: AbortSignal.timeout(10_000) });
     return true;

@@ -1,6 +1,7 @@
 /** Removing objects and unfinished uploads. Every removal can be done twice, so one that was killed is simply run again. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { rm } from 'node:fs/promises';
+import { awsS3 } from '../aws-s3.js';
 import { Failure, fileFailure } from '../errors.js';
 import { parseLocation } from '../location.js';
 import { retry } from '../retry.js';
@@ -69,7 +70,7 @@ async function removed(seen: readonly Seen[], access: RemovalAccess): Promise<st
   for (const { at } of places) if (at.scheme === 'file') await removeFile(at.path);
   const [first] = keys;
   if (!first) return [];
-  const { DeleteObjectsCommand } = await import('@aws-sdk/client-s3');
+  const { DeleteObjectsCommand } = awsS3();
   const client = await access.s3();
   const where = `s3://${first.bucket}/`;
   const Objects = keys.map(({ key: Key, modified }) =>
@@ -120,7 +121,7 @@ function unknownCondition(error: unknown): boolean {
 export async function abortUpload(url: string, uploadId: string, access: RemovalAccess): Promise<void> {
   const place = parseLocation(url);
   if (place.scheme !== 's3') return;
-  const { AbortMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+  const { AbortMultipartUploadCommand } = awsS3();
   const client = await access.s3();
   await patiently(access, async () => {
     const command = new AbortMultipartUploadCommand({ Bucket: place.bucket, Key: place.key, UploadId: uploadId });

@@ -4,6 +4,7 @@
  */
 import type { CompletedPart, S3Client } from '@aws-sdk/client-s3';
 import type { Readable } from 'node:stream';
+import { awsS3 } from '../aws-s3.js';
 import { Failure } from '../errors.js';
 import { storeNow } from '../s3-clock.js';
 import { httpStatus, isAbsent, isDamaged, isTaken, s3Failure } from '../s3-failure.js';
@@ -50,7 +51,7 @@ export class S3Requests {
 
   /** What is under the key; undefined when nothing is. */
   async head(signal: AbortSignal): Promise<Head | undefined> {
-    const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
+    const { HeadObjectCommand } = awsS3();
     try {
       const answer = await this.client.send(new HeadObjectCommand({ ...this.name, ChecksumMode: 'ENABLED' }), {
         abortSignal: signal,
@@ -76,7 +77,7 @@ export class S3Requests {
 
   /** The whole object in one request, if the condition holds. When it does not, the 412 or 404 is thrown as it is. */
   async put(body: Buffer, sum: Sum, condition: Condition, signal: AbortSignal): Promise<void> {
-    const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+    const { PutObjectCommand } = awsS3();
     await this.withChecksums(
       'writing',
       's3:PutObject',
@@ -96,7 +97,7 @@ export class S3Requests {
   }
 
   async create(signal: AbortSignal): Promise<string> {
-    const { CreateMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+    const { CreateMultipartUploadCommand } = awsS3();
     return this.withChecksums('starting the upload of', 's3:PutObject', async () => {
       const command = new CreateMultipartUploadCommand({ ...this.name, ...this.wants, ...this.checksums.ofUpload() });
       const { UploadId } = await this.client.send(command, { abortSignal: signal });
@@ -112,7 +113,7 @@ export class S3Requests {
     sum: Sum,
     signal: AbortSignal,
   ): Promise<CompletedPart> {
-    const { UploadPartCommand } = await import('@aws-sdk/client-s3');
+    const { UploadPartCommand } = awsS3();
     return this.withChecksums(`uploading part ${PartNumber} of`, 's3:PutObject', async () => {
       const checksum = this.checksums.ofPart(body, sum);
       const command = new UploadPartCommand({
@@ -137,7 +138,7 @@ export class S3Requests {
     condition: Condition,
     signal: AbortSignal,
   ): Promise<void> {
-    const { CompleteMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+    const { CompleteMultipartUploadCommand } = awsS3();
     const send = () => {
       const checksum = this.checksums.ofWhole(sum, bytes);
       const request = { ...this.name, UploadId, MultipartUpload: { Parts }, ...condition, ...checksum };
@@ -153,7 +154,7 @@ export class S3Requests {
 
   /** Removes the parts of an upload; one that is not there is fine. */
   async abort(UploadId: string, signal: AbortSignal): Promise<void> {
-    const { AbortMultipartUploadCommand } = await import('@aws-sdk/client-s3');
+    const { AbortMultipartUploadCommand } = awsS3();
     try {
       await this.client.send(new AbortMultipartUploadCommand({ ...this.name, UploadId }), { abortSignal: signal });
     } catch (error) {
@@ -163,7 +164,7 @@ export class S3Requests {
 
   /** Every unfinished upload under the name; those that someone else began as well. */
   async uploads(signal: AbortSignal): Promise<string[]> {
-    const { ListMultipartUploadsCommand } = await import('@aws-sdk/client-s3');
+    const { ListMultipartUploadsCommand } = awsS3();
     try {
       const command = new ListMultipartUploadsCommand({ Bucket: this.at.bucket, Prefix: this.at.key });
       const { Uploads = [] } = await this.client.send(command, { abortSignal: signal });
@@ -175,7 +176,7 @@ export class S3Requests {
 
   /** The bytes of the object, read back: for stores that keep no checksum of the whole. */
   async *content(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    const { GetObjectCommand } = awsS3();
     try {
       const { Body } = await this.client.send(new GetObjectCommand(this.name), { abortSignal: signal });
       yield* (Body ?? []) as AsyncIterable<Uint8Array>;

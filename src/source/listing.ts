@@ -1,5 +1,6 @@
 /** Everything below a folder, in byte order of the names, a page at a time. */
 import { readdir, stat } from 'node:fs/promises';
+import { awsS3 } from '../aws-s3.js';
 import { Failure, fileFailure, systemCode } from '../errors.js';
 import { type Location, parseLocation } from '../location.js';
 import { retry } from '../retry.js';
@@ -52,7 +53,7 @@ async function* listKeys(
   access: ObjectAccess,
   after: string | undefined,
 ) {
-  const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+  const { ListObjectsV2Command } = awsS3();
   const client = await access.s3();
   const { signal, patienceMs: budgetMs = 120_000 } = access;
   const permanent = (error: unknown): boolean => !(error instanceof Failure && error.kind === 'temporary');

@@ -7,6 +7,7 @@
  */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { stat } from 'node:fs/promises';
+import { awsS3 } from '../aws-s3.js';
 import { Failure, fileFailure, systemCode } from '../errors.js';
 import { parseLocation } from '../location.js';
 import { retry } from '../retry.js';
@@ -39,7 +40,7 @@ export async function lookAtObject(url: string, access: ObjectAccess): Promise<L
     const found = await stat(at.path).catch((error: unknown) => absentFile(error, at.path));
     return found && { bytes: found.size };
   }
-  const { HeadObjectCommand } = await import('@aws-sdk/client-s3');
+  const { HeadObjectCommand } = awsS3();
   const client = await access.s3();
   return patiently(access, async () => {
     try {
@@ -114,7 +115,7 @@ class S3Object implements StoredObject {
   async close(): Promise<void> {}
 
   private async body(start: number, end: number): Promise<AsyncIterable<Uint8Array>> {
-    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    const { GetObjectCommand } = awsS3();
     const client = await this.access.s3();
     const { bucket: Bucket, key: Key } = this.at;
     const pinned = this.etag === undefined ? {} : { IfMatch: this.etag };

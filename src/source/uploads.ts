@@ -1,4 +1,5 @@
 /** Uploads that were begun and neither completed nor aborted: invisible, and paid for. */
+import { awsS3 } from '../aws-s3.js';
 import { Failure } from '../errors.js';
 import { parseLocation } from '../location.js';
 import { retry } from '../retry.js';
@@ -16,7 +17,7 @@ export interface UnfinishedUpload {
 export async function* listUploads(folder: string, access: ObjectAccess): AsyncGenerator<UnfinishedUpload> {
   const at = parseLocation(folder);
   if (at.scheme === 'file') return;
-  const { ListMultipartUploadsCommand } = await import('@aws-sdk/client-s3');
+  const { ListMultipartUploadsCommand } = awsS3();
   const client = await access.s3();
   const { signal, patienceMs: budgetMs = 120_000 } = access;
   const permanent = (error: unknown): boolean => !(error instanceof Failure && error.kind === 'temporary');

@@ -3,6 +3,7 @@
  * lost is left to the caller, who reads the key and compares. The client must not retry by itself.
  */
 import type { S3Client } from '@aws-sdk/client-s3';
+import { awsS3 } from '../aws-s3.js';
 import { Failure } from '../errors.js';
 import { isAbsent, isTaken, s3Failure } from '../s3-failure.js';
 import { type Created, FILE_BYTES, type Page, type WatermarkStore } from './store.js';
@@ -33,7 +34,7 @@ export class S3Store implements WatermarkStore {
   }
 
   async read(key: string, signal: AbortSignal): Promise<Uint8Array | undefined> {
-    const { GetObjectCommand } = await import('@aws-sdk/client-s3');
+    const { GetObjectCommand } = awsS3();
     try {
       const command = new GetObjectCommand({ Bucket: this.bucket, Key: this.prefix + key });
       const answer = await this.client.send(command, { abortSignal: signal });
@@ -63,7 +64,7 @@ export class S3Store implements WatermarkStore {
   }
 
   async remove(key: string, signal: AbortSignal): Promise<void> {
-    const { DeleteObjectCommand } = await import('@aws-sdk/client-s3');
+    const { DeleteObjectCommand } = awsS3();
     try {
       const command = new DeleteObjectCommand({ Bucket: this.bucket, Key: this.prefix + key });
       await this.client.send(command, { abortSignal: signal });
@@ -106,7 +107,7 @@ export class S3Store implements WatermarkStore {
   }
 
   private async page(prefix: string, after: string | undefined, token: string | undefined, signal: AbortSignal) {
-    const { ListObjectsV2Command } = await import('@aws-sdk/client-s3');
+    const { ListObjectsV2Command } = awsS3();
     try {
       const command = new ListObjectsV2Command({
         Bucket: this.bucket,
@@ -122,7 +123,7 @@ export class S3Store implements WatermarkStore {
   }
 
   private async put(key: string, bytes: Uint8Array, condition: { IfNoneMatch?: string }, signal: AbortSignal) {
-    const { PutObjectCommand } = await import('@aws-sdk/client-s3');
+    const { PutObjectCommand } = awsS3();
     const command = new PutObjectCommand({
       Bucket: this.bucket,
       Key: this.prefix + key,
