@@ -11,7 +11,6 @@ import { start } from '../support/program.js';
 t.setTimeout(180_000);
 
 const MIB = 1 << 20;
-const MOST = 200 * MIB;
 const schema = new Schema([new Field('id', new Int64(), false), new Field('text', new Utf8(), true)]);
 
 /** Texts nothing compresses, `rows` of them, each of `rowBytes`. */
@@ -57,14 +56,16 @@ async function peak(words: readonly string[], batches: number, rows: number, row
   return most;
 }
 
-for (const [name, words, batches, rows, rowBytes] of [
-  ['texts of 4 MB in batches of 16 MB', [], 8, 4, 4_000_000],
-  ['the same in files of 32 MiB', ['--split-size', '32MiB'], 6, 4, 4_000_000],
-  ['texts of 1 kB in batches of 16 MB', [], 6, 16_000, 1000],
+for (const [name, words, batches, rows, rowBytes, most] of [
+  ['texts of 4 MB in batches of 16 MB', [], 8, 4, 4_000_000, 200],
+  ['the same in files of 32 MiB', ['--split-size', '32MiB'], 6, 4, 4_000_000, 200],
+  ['texts of 1 kB in batches of 16 MB', [], 6, 16_000, 1000, 200],
+  // The longest row MariaDB sends by default. The encoder's own memory alone is 127 MiB then.
+  ['texts of 16 MB', [], 5, 1, 16_000_000, 280],
 ] as const) {
-  t.test(`at most 200 MiB: ${name}`, async (t) => {
+  t.test(`at most ${most} MiB: ${name}`, async (t) => {
     const bytes = await peak(words, batches, rows, rowBytes);
     t.comment(`${(bytes / MIB).toFixed(0)} MiB`);
-    t.ok(bytes > 50 * MIB && bytes <= MOST, `${(bytes / MIB).toFixed(0)} MiB`);
+    t.ok(bytes > 50 * MIB && bytes <= most * MIB, `${(bytes / MIB).toFixed(0)} MiB`);
   });
 }
