@@ -11,6 +11,8 @@ import type { Session, Staged, TablePlan } from './warehouse.js';
 export const FILE_COLUMN = '_tablepipe_file';
 const STAGED = '_tablepipe_staged';
 const NEWEST = '_tablepipe_newest';
+/** 1 for the newest version of a key. A name that is no column's: a table may well have a column `version`. */
+const AGE = '_tablepipe_age';
 
 /** Rows with the same key and the same cursor: only the file they came from can tell which is newer. */
 export function tiesStatement(plan: TablePlan, staging: string): string {
@@ -42,9 +44,9 @@ async function newestVersions(session: Session, plan: TablePlan, staging: string
   if (!session.dry && (await session.read(twiceStatement(plan, staging))).length === 0) return staging;
   const newest = quoted(NEWEST);
   const names = plan.columns.map(({ name }) => quoted(name)).join(', ');
-  const numbered = `SELECT ${names}, row_number() OVER (PARTITION BY ${key} ORDER BY ${newestFirst(plan, FILE_COLUMN)}) AS version FROM ${staging}`;
+  const numbered = `SELECT ${names}, row_number() OVER (PARTITION BY ${key} ORDER BY ${newestFirst(plan, FILE_COLUMN)}) AS ${AGE} FROM ${staging}`;
   await session.write(`CREATE TEMP TABLE ${newest} (LIKE ${staging})`);
-  await session.write(`INSERT INTO ${newest} (${names}) SELECT ${names} FROM (${numbered}) AS v WHERE v.version = 1`);
+  await session.write(`INSERT INTO ${newest} (${names}) SELECT ${names} FROM (${numbered}) AS v WHERE v.${AGE} = 1`);
   return newest;
 }
 

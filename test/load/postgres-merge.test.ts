@@ -46,6 +46,19 @@ t.test('a row that is there bit for bit is left alone; any other bit counts', as
   }
 });
 
+t.test('columns may have any name, also when a key is staged twice', async (t) => {
+  const names = ['version', 'v', 'n', 's', 't', 'row', 'twice', 'excluded', 'ord'];
+  const more = Object.fromEntries(names.map((name) => [name, [int, [1, 2]]] as const));
+  const object = stored(folder, { id: [int, [1, 1]], ...more });
+  const another = stored(folder, { id: [int, [1, 1]], ...more, n: [int, [1, 3]] });
+  t.equal((await load([schema, 'names'], [object])).merged, 1);
+  t.equal((await load([schema, 'names'], [another])).merged, 1);
+  const values = [...(await rows('names', names.map((name) => `"${name}"`).join(', '))).values()].map(
+    (row) => row.values,
+  );
+  t.same(values, [names.map((name) => (name === 'n' ? 3 : 2))]);
+});
+
 t.test('a text that is too long is refused, also where its beginning is there already', async (t) => {
   const object = (name: string): ReturnType<typeof stored> =>
     stored(folder, { id: [int, [1]], name: [text, [name], 'varchar(9) character set utf8mb4'] });

@@ -10,7 +10,7 @@ import { type Cluster, ROLE, startCluster, testServers } from '../redshift-doubl
 import type { FaultName } from '../support/redshift-double/faults.js';
 import { demandCode, type Ended, run } from '../support/program.js';
 import { decimal, type FixtureColumn, SHAPE, unscaled } from '../redshift-double/parquet-fixture.js';
-import { type Order, receiptStream, storeOrders } from './stored-files.js';
+import { type Order, orderColumns, receiptStream, storeOrders } from './stored-files.js';
 import { jsonLines } from '../support/json-lines.js';
 
 // Some thirty short programs: on a busy machine each takes seconds.
@@ -87,6 +87,24 @@ t.test('the newest version of a row wins: by cursor, then by the order of the fi
   demandCode(await copy('shop.orders', receiptStream(await storeOrders(cluster, [tied('first'), tied('last')]))));
   t.same(await cluster.sql('SELECT note FROM shop.orders WHERE id <= 2'), [['last'], ['last']], 'by order');
   t.equal(await cluster.value('SELECT count(*) FROM shop.orders'), '151');
+});
+
+// Found by the torture (SEED=de45b3b7 ROUND=7): a column `version` beside a column of ours with that name.
+t.test('columns may have any name, also when a key is staged twice', async (t) => {
+  const names = ['version', 'v', 'n', 's', 't', 'rows', 'staged', 'newest', 'twice', 'tie', 'file', 'age'];
+  const columns = [
+    ...orderColumns([
+      { id: 1, note: 'older', at: 1 },
+      { id: 1, note: 'newer', at: 2 },
+    ]),
+    ...names.map((name) => ({ name, ...SHAPE.int64, values: [1n, 2n] })),
+  ];
+  for (const words of [['--create'], []]) {
+    const receipts = await storeOrders(cluster, [[]], { columns });
+    demandCode(await copy('shop.names', receiptStream(receipts), words));
+    await cluster.sql('ALTER TABLE shop.names ADD COLUMN remark VARCHAR(20)').catch(() => {});
+  }
+  t.same(await cluster.sql(`SELECT note, ${names.join(' + ')} FROM shop.names`), [['newer', String(2 * names.length)]]);
 });
 
 t.test('columns the files do not have keep their values', async (t) => {
