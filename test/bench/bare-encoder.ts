@@ -1,4 +1,7 @@
-/** The floor for `to-parquet`: parquet-wasm with the same properties, fed with messages that are in memory already. */
+/**
+ * The floor for `to-parquet`: parquet-wasm with the same properties, fed with messages that are in memory already.
+ * Usage: bare-encoder.js FILE [TIMES]; the rows of the file so many times.
+ */
 import { readFileSync } from 'node:fs';
 import { ARROW_END } from '../../src/codec/arrow-bytes.js';
 import { arrowFrames } from '../../src/codec/arrow-frames.js';
@@ -23,13 +26,14 @@ let builder = new WriterPropertiesBuilder()
   .setStatisticsEnabled(EnabledStatistics.Chunk)
   .setMaxRowGroupBytes(8 << 20);
 for (const name of WITHOUT_DICTIONARY) builder = builder.setColumnDictionaryEnabled(name, false);
+const times = Number(process.argv[3] ?? 1);
 let next = 0;
 const source = new ReadableStream(
   {
     pull(controller) {
-      const batch = batches[next];
+      const batch = batches[next % batches.length];
       next += 1;
-      if (!batch) return controller.close();
+      if (!batch || next > batches.length * times) return controller.close();
       const table = Table.fromIPCStream(Buffer.concat([schema, batch, ARROW_END]));
       controller.enqueue(table.recordBatch(0));
       table.free();
