@@ -233,6 +233,11 @@ t.test('1023, deadlock and lost answers: the whole transaction again, loaded onc
   t.equal(Object.keys(faults.fired).length, 7, 'every fault happened');
 });
 
+t.test('the double these loads went into answers no message of the extended protocol', async (t) => {
+  const parsed = cluster.client.query('SELECT count(*) FROM shop.orders WHERE id = $1', [1]);
+  await t.rejects(parsed, { code: 'XX000', message: /UNVERIFIED: the extended query protocol/ });
+});
+
 t.test('the bucket in another region: both are named, nothing is started', async (t) => {
   const store = createServer((_, response) => response.setHeader('x-amz-bucket-region', 'us-east-1').end()).listen(0);
   await once(store, 'listening');
