@@ -17,6 +17,7 @@ export function lineParts(plan: RoundPlan, { name, bucket, receipts }: Place, fa
   const table = `${name.schema}.${name.table}`;
   // A backfill in key order is read again from its beginning by time: right for an upsert, twice for an append.
   const order = plan.mode === 'append' ? ' --order cursor' : '';
+  // A connection that falls silent may stay so for ever, and a run of the line ends within minutes.
   const idle = '--idle-timeout 5s';
   const patience = plan.patience === undefined ? '' : ` --retry-max-time ${plan.patience}`;
   const programs = [
@@ -24,7 +25,7 @@ export function lineParts(plan: RoundPlan, { name, bucket, receipts }: Place, fa
     `to-parquet --split-rows ${plan.splitRows}`,
     `s3-put s3://${bucket}/${name.schema}/incremental/ --part-size 5MiB ${idle}${patience}`,
     `wm advance ${table} --flush-interval 100ms --flush-files ${plan.flushFiles}${patience}`,
-    `rs-copy ${table} --from-store ${table} --create --evolve add --mode ${plan.mode}${patience}`,
+    `rs-copy ${table} --from-store ${table} --create --evolve add --mode ${plan.mode} --lock-timeout 20s ${idle}${patience}`,
   ].map((program, stage) => [...before(stage, faults), program].join(' '));
   if (plan.tee) programs.splice(3, 0, `tee -a ${receipts}`);
   return programs;
