@@ -6,7 +6,7 @@ import t from 'tap';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { connectS3 } from '../../src/connect/s3.js';
 import { demandRegion, regionOfEndpoint } from '../../src/sink/bucket-region.js';
-import { type Cluster, ROLE, startCluster, testServers } from '../redshift-double/cluster.js';
+import { type Cluster, onServer, ROLE, startCluster, testServers } from '../redshift-double/cluster.js';
 import type { FaultName } from '../support/redshift-double/faults.js';
 import { demandCode, type Ended, run } from '../support/program.js';
 import { decimal, type FixtureColumn, SHAPE, unscaled } from '../redshift-double/parquet-fixture.js';
@@ -180,6 +180,21 @@ t.test('a row that does not fit: file, column, row and key, and nothing loaded',
   await cluster.put((lost[0]?.url ?? '').slice(cluster.url('').length), 'gone');
   const gone = await copy('shop.short', receiptStream(lost));
   t.equal(gone.code, 65, 'an object that is not the one of its receipt');
+});
+
+t.test('a cluster of old, without SYS_LOAD_ERROR_DETAIL: STL_LOAD_ERRORS says which row', async (t) => {
+  const view = 'redshift_double.sys_load_error_detail';
+  await onServer(cluster.behind, `ALTER VIEW ${view} RENAME TO not_there_yet`);
+  const bad = [...orders(21, 22, 1, 'fits'), { id: 23, note: 'secret words', at: 1 }];
+  const receipts = await storeOrders(cluster, [orders(17, 20, 1, 'short'), bad]);
+  const ended = demandCode(await copy('shop.short', receiptStream(receipts)), 65);
+  await onServer(cluster.behind, 'ALTER VIEW redshift_double.not_there_yet RENAME TO sys_load_error_detail');
+  t.match(ended.stderr, receipts[1]?.url);
+  t.match(ended.stderr, /row 3, key \{"id":"23"\}: .*data column note is longer/);
+  t.ok(
+    cluster.double.log().some(({ text }) => text.includes('stl_load_errors')),
+    'it was asked',
+  );
 });
 
 t.test('a row the table refuses after COPY: NULL, a text that is no JSON', async (t) => {
