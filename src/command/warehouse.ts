@@ -19,7 +19,7 @@ export const WAREHOUSE_FLAGS: readonly Flag[] = [
     name: 'idle-timeout',
     value: 'TIME',
     default: '60s',
-    help: 'silence after which a second connection asks whether the server still works for the first (75)',
+    help: 'silence after which a second connection asks whether the server still works (75); redshift: not before --lock-timeout',
   },
   { name: 'nul', value: 'POLICY', default: 'fail', help: 'NUL characters in text for postgres: fail or strip' },
   ...REDSHIFT_FLAGS,
