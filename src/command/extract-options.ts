@@ -21,7 +21,7 @@ export const BOUND_FLAGS: readonly Flag[] = [
     name: 'lag',
     value: 'TIME',
     default: '2s',
-    help: 'how far --until settled stays behind the clock of the server, and before the start of open transactions',
+    help: 'how far --until settled stays behind the clock of the server, and before the start of open transactions; on a replica make it longer than any transaction of the primary. Rows that are stamped and not committed for more than a day are not looked for',
   },
   {
     name: 'settle-timeout',

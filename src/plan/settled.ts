@@ -5,6 +5,7 @@
  *   - the server's clock minus a lag,
  *   - the start of the oldest statement that runs: one that waits for a metadata lock is in no view of InnoDB,
  *   - the start of the oldest transaction that has changed something,
+ *   - what a replica has applied (see replica.ts),
  *   - the oldest row that is written and not committed: the table is asked for it (see uncommitted.ts), since a
  *     transaction whose first statement waited for a metadata lock is younger than its rows.
  *
@@ -17,6 +18,7 @@ import { mysqlNumber } from '../mysql-failure.js';
 import type { MysqlSession, Row } from '../mysql-session.js';
 import { Failure } from '../errors.js';
 import { pause } from '../retry.js';
+import { appliedSoFar } from './replica.js';
 
 export interface Bound {
   /** Exclusive, as MySQL text in UTC with microseconds. */
@@ -47,10 +49,11 @@ const IDLE = [
   ...['Register Slave', 'Quit', 'Ping', 'Statistics'],
 ];
 
-/** Reads the bound: five short queries, and three more for each time the list of transactions is an old one. */
+/** Reads the bound: six short queries, and three more for each time the list of transactions is an old one. */
 export async function settledBound(session: MysqlSession, lagMs: number, signal: AbortSignal): Promise<SettledTime> {
   const [clock] = await session.ask('SELECT NOW(6) - INTERVAL ? MICROSECOND AS bound', [lagMs * 1000]);
   const lag: Bound = { value: clock?.bound ?? '', rule: `the server's clock minus ${lagMs} ms` };
+  const applied = await appliedSoFar(session, lagMs);
   const statement = await runningStatements(session);
   const transaction = await openTransactions(session, lagMs, signal);
   // Without the privilege the process list is not refused but empty, which would prove nothing.
@@ -59,7 +62,9 @@ export async function settledBound(session: MysqlSession, lagMs: number, signal:
       'without the PROCESS privilege statements that wait for a lock are not seen: a row that one of them writes later than the lag is missed';
     return { ...lag, caveat, writers: true };
   }
-  return { ...(least([lag, ...statement, ...transaction]) ?? lag), writers: transaction.length > 0 };
+  const { bounds, caveat } = applied;
+  const bound = least([lag, ...statement, ...transaction, ...bounds]) ?? lag;
+  return { ...bound, writers: transaction.length > 0, ...(caveat === undefined ? {} : { caveat }) };
 }
 
 async function runningStatements(session: MysqlSession): Promise<Bound[]> {
