@@ -6,6 +6,27 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
+type Transfer = (this: ArrayBufferLike, bytes: number) => ArrayBuffer;
+
+let transfer: Transfer | undefined;
+
+/** Node 20 has it behind a flag that new contexts read. */
+function transferring(): Transfer {
+  const { transfer: known } = ArrayBuffer.prototype as { transfer?: Transfer };
+  if (known) return known;
+  setFlagsFromString('--harmony-rab-gsab-transfer');
+  return runInNewContext('ArrayBuffer.prototype.transfer') as Transfer;
+}
+
+/**
+ * Gives the memory of a buffer back at once, without any collection: whoever still holds the buffer, or another view
+ * into it, finds it empty.
+ */
+export function freeMemory({ buffer }: Uint8Array): void {
+  transfer ??= transferring();
+  transfer.call(buffer, 0);
+}
+
 type Collect = (options: { type: 'minor' | 'major' }) => void;
 
 let collect: Collect | undefined;

@@ -12,7 +12,7 @@ import type { BatchCutter, CutBatch } from './arrow-cut.js';
 import { withoutDictionary } from './dictionary-choice.js';
 import type { Footer } from './parquet-footer.js';
 import { MAGIC, type RowGroup } from './parquet-row-group.js';
-import { PassingBytes } from '../young-garbage.js';
+import { PassingBytes, freeMemory } from '../young-garbage.js';
 import { type EncodedGroups, encodeNoRows, encodeRowGroups, parquetWasm } from './row-group-encoder.js';
 
 export type Compression = 'snappy' | 'zstd' | 'gzip' | 'none';
@@ -101,9 +101,6 @@ const GROUPS_PER_FILE = 8;
 const WIDE_ROW_BYTES = 64 << 10;
 const WIDE_GROUP_BYTES = 4 << 20;
 
-/** Bytes at the end of a row group that are handed out as a chunk of their own. */
-const HELD_BYTES = 4096;
-
 /** The least of a row group, in Arrow bytes, but for the last of a file of limited size. */
 const LEAST_GROUP_BYTES = 64 << 10;
 
@@ -128,7 +125,10 @@ export class ParquetFile {
     this.groupBytes = Math.min(options.rowGroupBytes, share);
   }
 
-  /** Everything before the footer, taken from the cursor until the file is full or the stream ends. */
+  /**
+   * Everything before the footer, taken from the cursor until the file is full or the stream ends. A chunk is empty
+   * once the next one was asked for.
+   */
   async *body(cursor: RowCursor): AsyncGenerator<Uint8Array> {
     let arrowLimit = Math.max(this.groupBytes, LEAST_GROUP_BYTES);
     while (this.rows < this.mostRows && !(await cursor.atEnd())) {
@@ -183,13 +183,10 @@ export class ParquetFile {
     // Its bytes began right after a magic of their own.
     const by = this.bytes - MAGIC.length;
     for (const group of encoded.footer.rowGroups) this.groups.push(group.moved(by, this.groups.length));
-    // Whoever waits for the next chunk still holds the last one: a small one, not a row group.
-    for (let chunk = encoded.chunks.shift(); chunk; chunk = encoded.chunks.shift()) {
+    for (const chunk of encoded.chunks) {
       const { length } = chunk;
-      const tail = Uint8Array.from(chunk.subarray(Math.max(0, length - HELD_BYTES)));
-      if (length > HELD_BYTES) yield this.handed(chunk.subarray(0, length - HELD_BYTES));
-      chunk = tail;
-      yield this.handed(tail);
+      yield this.handed(chunk);
+      freeMemory(chunk);
       this.passing.passed(length);
     }
   }

@@ -23,7 +23,10 @@ export interface ParquetStreamOptions extends ParquetFileOptions {
   documents?: ReadonlySet<string>;
 }
 
-/** The bytes of one file that holds every row. Its footer comes only after the stream's end record. */
+/**
+ * The bytes of one file that holds every row. Its footer comes only after the stream's end record. A chunk is empty
+ * once the next one was asked for.
+ */
 export async function* oneParquetFile(stream: RowStream, options: ParquetStreamOptions): AsyncGenerator<Uint8Array> {
   const files = new Files(stream, options, true);
   const file = files.begin();

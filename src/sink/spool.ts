@@ -25,11 +25,12 @@ export class Spool {
     private readonly memoryBytes = SPOOL_MEMORY_BYTES,
   ) {}
 
+  /** The chunk is copied: its memory may be used again afterwards. */
   async write(chunk: Uint8Array): Promise<void> {
     this.bytes += chunk.length;
+    if (this.held + chunk.length > this.memoryBytes) return this.spill(chunk);
     this.held += chunk.length;
-    this.chunks.push(chunk);
-    if (this.held > this.memoryBytes) await this.spill();
+    this.chunks.push(Uint8Array.from(chunk));
   }
 
   async *read(): AsyncGenerator<Uint8Array> {
@@ -76,10 +77,11 @@ export class Spool {
     return fileFailure(new Error('shorter than written'), 'reading a temporary file in', this.directory);
   }
 
-  private async spill(): Promise<void> {
+  /** What is held, then `last`, go to the file. */
+  private async spill(last: Uint8Array): Promise<void> {
     try {
       this.file ??= await nameless(this.directory);
-      for (const chunk of this.chunks) {
+      for (const chunk of [...this.chunks, last]) {
         for (let at = 0; at < chunk.length; ) at += (await this.file.write(chunk, at)).bytesWritten;
       }
     } catch (error) {
