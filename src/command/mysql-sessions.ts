@@ -1,7 +1,7 @@
 /** Lends connections to a reader that may have to get a new one, and ends on the server what it leaves behind. */
 import type { Words } from '../cli/stderr.js';
 import type { MysqlSession } from '../mysql-session.js';
-import type { Sessions } from '../source/mysql-pages.js';
+import type { Sessions } from '../source/page-reader.js';
 import type { MysqlServer } from './mysql-source.js';
 
 /** How long ending a query on the server may take; main() allows five seconds for everything. */

@@ -1,6 +1,6 @@
 /** From what a person asked for to a decided read of a table or of a query. */
 import { type Policies, columnPlan } from '../column/from-mysql.js';
-import { type MysqlColumn, type ResultField, columnOfField } from '../column/mysql-column.js';
+import { type ResultField, columnOfField } from '../column/mysql-column.js';
 import { Failure } from '../errors.js';
 import type { MysqlSession } from '../mysql-session.js';
 import type { ReadKind } from '../provenance.js';
@@ -8,23 +8,21 @@ import type { Resume } from '../watermark/resume.js';
 import type { Table } from './catalogue.js';
 import { columnOf, cursorColumns, demandNoNulls, keyColumns, uniqueKeys, whyUnfit } from './cursor.js';
 import { type Verdict, explain } from './explain.js';
-import { quotedName } from './identifier.js';
 import { type Condition, type KeyColumn, after } from './keyset.js';
 import { demandIndex, orderingIndex } from './ordering-index.js';
 import { type ReadPlan, querySource, rawCondition, statement, tableSource } from './read-plan.js';
+import { type Selection, queryKey, selectedNames, selectedQueryNames } from './selection.js';
 import type { SettledBound } from './settled.js';
 import { type Shard, shardCondition } from './shards.js';
 import { type Bounded, type Until, below, upperBound } from './until.js';
 
-export interface ExtractRequest {
+export interface ExtractRequest extends Selection {
   /** null = found out; empty = none: everything, in key order. */
   cursor: readonly string[] | null;
   since: Resume;
   until: Until;
   /** Order of a read from the start: `key` makes it a backfill. */
   order: 'key' | 'cursor';
-  columns: readonly string[] | null;
-  exclude: readonly string[];
   where: string | undefined;
   /** One range of a frozen plan, read in primary-key order up to the plan's own bound. */
   shard: Shard | null;
@@ -177,59 +175,6 @@ function conditionsOf(first: KeyColumn | undefined, until: SettledBound | null, 
     ...(request.shard ? [shardCondition(request.shard)] : []),
     ...(request.where === undefined ? [] : [rawCondition(request.where)]),
   ];
-}
-
-/** The columns to select, in table order; those the position is read from are always among them. */
-function selectedNames(table: Table, { columns, exclude }: ExtractRequest, needed: readonly KeyColumn[]): string[] {
-  const wanted = new Set((columns ?? table.columns.map(({ name }) => name)).map((name) => columnOf(table, name).name));
-  const left = new Set(exclude.map((name) => columnOf(table, name).name));
-  refuseExcluded(table.name, left, needed);
-  for (const { name } of needed) wanted.add(name);
-  return table.columns.map(({ name }) => name).filter((name) => wanted.has(name) && !left.has(name));
-}
-
-function selectedQueryNames(
-  name: string,
-  all: readonly MysqlColumn[],
-  { columns, exclude }: ExtractRequest,
-  key: readonly KeyColumn[],
-): string[] {
-  const known = (wanted: string): string => queryColumn(name, all, wanted).name;
-  const left = new Set(exclude.map(known));
-  refuseExcluded(name, left, key);
-  const wanted = new Set([
-    ...(columns?.map(known) ?? all.map((column) => column.name)),
-    ...key.map((column) => column.name),
-  ]);
-  return [...wanted].filter((each) => !left.has(each));
-}
-
-function refuseExcluded(table: string, left: ReadonlySet<string>, needed: readonly KeyColumn[]): void {
-  const missing = needed.find(({ name }) => left.has(name));
-  if (!missing) return;
-  throw new Failure(
-    'usage',
-    `${table}: --exclude leaves out ${quotedName(missing.name)}, which says where reading goes on`,
-    {
-      hint: 'Leave it in; the warehouse table may be declared without it.',
-    },
-  );
-}
-
-function queryColumn(name: string, all: readonly MysqlColumn[], wanted: string): MysqlColumn {
-  const found = all.find((column) => column.name.toLowerCase() === wanted.toLowerCase());
-  if (found) return found;
-  throw new Failure('no-input', `${name}: the query has no column ${quotedName(wanted)}`, {
-    hint: `Its columns: ${all.map((column) => column.name).join(', ')}.`,
-  });
-}
-
-function queryKey(name: string, all: readonly MysqlColumn[], wanted: string): KeyColumn {
-  const column = queryColumn(name, all, wanted);
-  const why = whyUnfit(column.type);
-  if (why !== undefined)
-    throw new Failure('config', `${name}: column ${quotedName(wanted)} (${column.type}) cannot be a cursor: ${why}`);
-  return { name: column.name, type: column.type };
 }
 
 /** The columns of a query; no row is read. */

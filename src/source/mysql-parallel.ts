@@ -6,7 +6,8 @@ import type { Position } from '../end-record.js';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { MysqlSession, Row } from '../mysql-session.js';
-import { type PageRead, PageReader, type Sessions, type Statement } from './mysql-pages.js';
+import type { PageRead } from './mysql-pages.js';
+import { PageReader, type Sessions, type Statement } from './page-reader.js';
 import { readAhead } from './read-ahead.js';
 import type { RowBatch } from './mysql-rows.js';
 
