@@ -73,6 +73,23 @@ t.test('the newest version of a row wins, by cursor and then by order', async (t
   ]);
 });
 
+t.test('--key names a key where the receipts have none, and must be there', async (t) => {
+  const keyless = { primaryKey: [] };
+  const receipts = (...rows: string[]): string => receiptStream([orders(rows, keyless)]);
+  const words = [`${schema}.keyed`, '--create', '--mode', 'upsert'];
+  t.equal((await rsCopy(words, receipts('1 a 1'))).code, 64, 'no key, no versions');
+  demandCode(await rsCopy([...words, '--key', 'id'], receipts('1 a 1', '2 b 1')));
+  demandCode(await rsCopy([...words, '--key', 'id'], receipts('2 B 2', '3 c 2')));
+  t.same(await table('keyed'), [
+    [1, 'a'],
+    [2, 'B'],
+    [3, 'c'],
+  ]);
+  const absent = await rsCopy([...words, '--key', 'absent'], receipts('4 d 3'));
+  t.equal(absent.code, 65, absent.stderr);
+  t.equal((await table('keyed')).length, 3);
+});
+
 t.test('append keeps every row', async (t) => {
   const receipts = receiptStream([orders(['1 a 1', '1 b 2'])]);
   demandCode(await rsCopy([`${schema}.appended`, '--create', '--mode', 'append'], receipts));
