@@ -9,8 +9,8 @@ import type { Bound } from './settled.js';
 export interface Applied {
   /** What appliers that have something to do are at. */
   bounds: Bound[];
-  /** Why that does not prove enough; undefined where nothing is replicated. */
-  caveat?: string;
+  /** Something is replicated to this server. */
+  replica: boolean;
 }
 
 /** Appliers wait for work in these words; whoever receives events for them waits for, or talks to, the primary. */
@@ -30,7 +30,7 @@ export async function appliedSoFar(session: MysqlSession, lagMs: number): Promis
     (words: RegExp) =>
     (row: Row): boolean =>
       words.test(`${row.command} ${row.state}`);
-  if (!rows.some(saying(REPLICATES))) return { bounds: [] };
+  if (!rows.some(saying(REPLICATES))) return { bounds: [], replica: false };
   const busy = rows.filter((row) => !saying(WAITS)(row) && !saying(RECEIVES)(row));
   return {
     bounds: busy.flatMap(({ id, state, applied }) =>
@@ -38,7 +38,6 @@ export async function appliedSoFar(session: MysqlSession, lagMs: number): Promis
         ? [{ value: applied, rule: `what replication thread ${id} applies (${state?.trim() || 'no state'})` }]
         : [],
     ),
-    caveat:
-      'this server is a replica: a row is missed if its transaction takes longer on the primary than --lag; make that longer than the longest one, or read from the primary',
+    replica: true,
   };
 }

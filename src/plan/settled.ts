@@ -35,10 +35,15 @@ export interface SettledBound extends Bound {
 export interface SettledTime extends SettledBound {
   /** Somebody may have rows that are older than the bound and not committed. */
   writers: boolean;
+  /** Whose transactions are not seen: anybody's, for want of a privilege, or those of the primary of this replica. */
+  unseen?: 'all' | 'primary';
 }
 
 /** What a user without PROCESS is told. */
 const ACCESS_DENIED = 1227;
+
+const REPLICA =
+  'this server is a replica: a row is missed if its transaction takes longer on the primary than --lag; make that longer than the longest one, or read from the primary';
 
 /** About 20 s in all; see freshPauseMs. */
 const FRESH_TRIES = 16;
@@ -60,11 +65,11 @@ export async function settledBound(session: MysqlSession, lagMs: number, signal:
   if (transaction === 'denied') {
     const caveat =
       'without the PROCESS privilege statements that wait for a lock are not seen: a row that one of them writes later than the lag is missed';
-    return { ...lag, caveat, writers: true };
+    return { ...lag, caveat, writers: true, unseen: 'all' };
   }
-  const { bounds, caveat } = applied;
-  const bound = least([lag, ...statement, ...transaction, ...bounds]) ?? lag;
-  return { ...bound, writers: transaction.length > 0, ...(caveat === undefined ? {} : { caveat }) };
+  const bound = least([lag, ...statement, ...transaction, ...applied.bounds]) ?? lag;
+  const settled = { ...bound, writers: transaction.length > 0 };
+  return applied.replica ? { ...settled, caveat: REPLICA, unseen: 'primary' } : settled;
 }
 
 async function runningStatements(session: MysqlSession): Promise<Bound[]> {

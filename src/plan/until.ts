@@ -115,9 +115,13 @@ async function settledNumber(
   const seen = clock?.clock ?? '';
   const value = String(BigInt(row.largest) + 1n);
   for (let waited = 0; ; waited += POLL_MS) {
-    const { value: settled, rule, caveat }: SettledBound = await settledBound(session, 0, signal);
-    if (settled >= seen) return { value, rule: `the largest ${column.name}, committed` };
-    if (caveat !== undefined) return { value, rule: `the largest ${column.name}`, caveat };
+    const { value: settled, rule, unseen, caveat } = await settledBound(session, 0, signal);
+    const later = `this server is a replica: a smaller ${column.name} that its primary commits later is missed; read from the primary`;
+    const why = unseen === 'primary' ? later : caveat;
+    const found = { value, ...(why === undefined ? {} : { caveat: why }) };
+    if (settled >= seen) return { ...found, rule: `the largest ${column.name}, committed` };
+    // Waiting for what nobody may see would prove nothing.
+    if (unseen === 'all') return { ...found, rule: `the largest ${column.name}` };
     if (waited >= waitMs) {
       throw new Failure('temporary', `waiting for ${rule} to end, so that no smaller ${column.name} appears later`, {
         hint: 'End it, wait longer with --settle-timeout, or say --until none.',

@@ -2,10 +2,10 @@
 import type { CompletedPart } from '@aws-sdk/client-s3';
 import { Failure } from '../errors.js';
 import { failpoint } from '../failpoint.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { httpStatus, isAbsent, isDamaged, isTaken } from '../s3-failure.js';
 import type { Sum } from './checksums.js';
-import { type Patiently, permanent } from './patience.js';
+import type { Patiently } from './patience.js';
 import { type Condition, NEW } from './renewal.js';
 import { Damaged, type S3Requests } from './s3-requests.js';
 import type { SentBytes } from './sent-bytes.js';

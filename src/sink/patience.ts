@@ -1,6 +1,6 @@
 /** One request of an object, sent again until it succeeds, is refused for good, or its time is over. */
 import { Failure } from '../errors.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { Damaged } from './s3-requests.js';
 
 /** Calls an operation again while its failure is a temporary one. */
@@ -30,9 +30,4 @@ export function patience(url: string, { retryMs, onRetry }: PatienceOptions, sig
     };
     return retry(undamaged, { budgetMs: retryMs, signal, permanent, ...(onRetry ? { onRetry } : {}) });
   };
-}
-
-/** True when the same request would fail again. */
-export function permanent(error: unknown): boolean {
-  return !(error instanceof Failure && error.kind === 'temporary');
 }

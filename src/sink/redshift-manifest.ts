@@ -7,7 +7,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { awsS3 } from '../aws-s3.js';
 import { Failure } from '../errors.js';
 import { parseLocation } from '../location.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { isTaken, s3Failure } from '../s3-failure.js';
 
 export interface ManifestFile {
@@ -65,7 +65,7 @@ export async function putManifest(s3: S3Client, url: string, text: string, signa
         throw s3Failure(error, 'writing the manifest', url, 's3:PutObject');
       }
     },
-    { budgetMs: PATIENCE_MS, signal, permanent: (error) => !(error instanceof Failure && error.kind === 'temporary') },
+    { budgetMs: PATIENCE_MS, signal, permanent },
   );
 }
 

@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { awsS3 } from '../aws-s3.js';
 import { Failure, fileFailure } from '../errors.js';
 import { parseLocation } from '../location.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { httpStatus, isAbsent, s3Failure } from '../s3-failure.js';
 import { REMOVAL_MS } from './renewal.js';
 
@@ -132,6 +132,5 @@ export async function abortUpload(url: string, uploadId: string, access: Removal
 }
 
 function patiently<T>({ signal, patienceMs }: RemovalAccess, operation: () => Promise<T>): Promise<T> {
-  const permanent = (error: unknown): boolean => !(error instanceof Failure && error.kind === 'temporary');
   return retry(operation, { budgetMs: patienceMs, signal, permanent });
 }

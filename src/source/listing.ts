@@ -1,9 +1,9 @@
 /** Everything below a folder, in byte order of the names, a page at a time. */
 import { readdir, stat } from 'node:fs/promises';
 import { awsS3 } from '../aws-s3.js';
-import { Failure, fileFailure, systemCode } from '../errors.js';
+import { fileFailure, systemCode } from '../errors.js';
 import { type Location, parseLocation } from '../location.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { s3Failure } from '../s3-failure.js';
 import type { ObjectAccess } from './object.js';
 
@@ -56,7 +56,6 @@ async function* listKeys(
   const { ListObjectsV2Command } = awsS3();
   const client = await access.s3();
   const { signal, patienceMs: budgetMs = 120_000 } = access;
-  const permanent = (error: unknown): boolean => !(error instanceof Failure && error.kind === 'temporary');
   for (let token: string | undefined, more = true; more; ) {
     const start = after === undefined ? {} : { StartAfter: after };
     const page = { Bucket: bucket, Prefix: key, ...(token === undefined ? start : { ContinuationToken: token }) };

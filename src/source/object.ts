@@ -10,7 +10,7 @@ import { stat } from 'node:fs/promises';
 import { awsS3 } from '../aws-s3.js';
 import { Failure, fileFailure, systemCode } from '../errors.js';
 import { parseLocation } from '../location.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { isAbsent, isTaken, s3Failure } from '../s3-failure.js';
 import type { Look } from '../watermark/objects.js';
 import { openFile } from './stored-file.js';
@@ -149,6 +149,6 @@ function patiently<T>({ signal, patienceMs }: ObjectAccess, operation: () => Pro
   return retry(operation, {
     budgetMs: patienceMs ?? 120_000,
     signal,
-    permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
+    permanent,
   });
 }

@@ -1,8 +1,7 @@
 /** Uploads that were begun and neither completed nor aborted: invisible, and paid for. */
 import { awsS3 } from '../aws-s3.js';
-import { Failure } from '../errors.js';
 import { parseLocation } from '../location.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import { s3Failure } from '../s3-failure.js';
 import type { ObjectAccess } from './object.js';
 
@@ -20,7 +19,6 @@ export async function* listUploads(folder: string, access: ObjectAccess): AsyncG
   const { ListMultipartUploadsCommand } = awsS3();
   const client = await access.s3();
   const { signal, patienceMs: budgetMs = 120_000 } = access;
-  const permanent = (error: unknown): boolean => !(error instanceof Failure && error.kind === 'temporary');
   let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
   for (let more = true; more; ) {
     const ask = async () => {

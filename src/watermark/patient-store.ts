@@ -2,8 +2,7 @@
  * A store that tries again while the trouble may pass. A creation that is repeated may answer `exists` because an
  * earlier attempt got through and its answer was lost: whoever creates compares the bytes, as it must anyway.
  */
-import { Failure } from '../errors.js';
-import { retry } from '../retry.js';
+import { permanent, retry } from '../retry.js';
 import type { Created, Page, WatermarkStore } from './store.js';
 
 export interface Patience {
@@ -55,7 +54,7 @@ export class PatientStore implements WatermarkStore {
       ...rest,
       budgetMs,
       signal,
-      permanent: (error) => !(error instanceof Failure && error.kind === 'temporary'),
+      permanent,
     });
   }
 }

@@ -1,21 +1,11 @@
 /** rs-copy killed at every failpoint, in both modes that can lose or double a row. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { FAILPOINTS } from '../../src/failpoint.js';
-import { connectTarget } from '../support/servers.js';
+import { scratchSchema } from '../support/scratch-schema.js';
 import { atFailpoint, atRandom, cutCommit, race, survive } from './rs-copy-kill.js';
 
 t.setTimeout(180_000);
-const folder = mkdtempSync(join(tmpdir(), 'rs-copy-kill-'));
-const schema = `rs_copy_kill_${process.pid}`;
-const sql = await connectTarget();
-t.teardown(async () => {
-  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await sql.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { schema, folder, sql } = await scratchSchema(t, 'rs_copy_kill');
 
 const points = FAILPOINTS.filter((name) => name.startsWith('rs-copy.'));
 

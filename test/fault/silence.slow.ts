@@ -1,25 +1,15 @@
 /** rs-copy over connections that fall silent at every place, with a way around it and without one. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
 import { receiptStream } from '../load/objects.js';
 import { orders } from '../load/rows.js';
 import { jsonLines } from '../support/json-lines.js';
 import { type Ended, demandCode, run } from '../support/program.js';
-import { connectTarget } from '../support/servers.js';
+import { scratchSchema } from '../support/scratch-schema.js';
 import { redshiftScene } from './redshift-scene.js';
 import { POSTGRES_PLACES, REDSHIFT_PLACES, silencedAt } from './silence.js';
 
 t.setTimeout(600_000);
-const folder = mkdtempSync(join(tmpdir(), 'silence-'));
-const schema = `silence_${process.pid}`;
-const sql = await connectTarget();
-t.teardown(async () => {
-  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await sql.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { schema, folder, sql } = await scratchSchema(t, 'silence');
 
 t.test('PostgreSQL', (t) => silencedAt(t, { sql, folder, schema }, POSTGRES_PLACES));
 

@@ -1,21 +1,11 @@
 /** rs-copy over connections that fall silent: found out in bounded time, and nothing is lost or comes twice. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import t from 'tap';
-import { connectTarget } from '../support/servers.js';
+import { scratchSchema } from '../support/scratch-schema.js';
 import { redshiftScene } from './redshift-scene.js';
 import { POSTGRES_PLACES, REDSHIFT_PLACES, silencedAt } from './silence.js';
 
 t.setTimeout(180_000);
-const folder = mkdtempSync(join(tmpdir(), 'silence-'));
-const schema = `silence_${process.pid}`;
-const sql = await connectTarget();
-t.teardown(async () => {
-  await sql.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-  await sql.end();
-  rmSync(folder, { recursive: true, force: true });
-});
+const { schema, folder, sql } = await scratchSchema(t, 'silence');
 
 t.test('where the work is lost, and where it is done and nobody says so', async (t) => {
   const { 'a merge does not arrive': merge, 'the answer to COMMIT does not arrive': answer } = POSTGRES_PLACES;

@@ -79,6 +79,25 @@ t.test('a first load of a replica that is behind', async (t) => {
   t.ok(late < naive, `a bound by the clock alone, ${naive}, lies beyond the row, ${late}, and would lose it`);
 });
 
+t.test('a whole number as cursor waits for what is being applied', async (t) => {
+  const env = { TABLEPIPE_MYSQL_URL: replica.url };
+  const words = ['shop.rows_', '--cursor', 'id', '--order', 'cursor', '--settle-timeout', '1s'];
+  const holder = await createConnection({ uri: replica.url });
+  await holder.query('LOCK TABLES rows_ READ');
+  await on.query('INSERT INTO rows_ (id) VALUES (12)');
+  await sleep(1_500);
+  const held = await extract(words, env);
+  t.equal(held.ended.code, 75, held.ended.stderr);
+  t.match(held.ended.stderr, /waiting for what replication thread/);
+  await holder.end();
+  await arrived(12);
+  await sleep(1_500);
+  const free = await extract(words, env);
+  t.equal(free.ended.code, 0, free.ended.stderr);
+  t.equal(free.rows.length, 12);
+  t.match(free.ended.stderr, /a smaller id that its primary commits later is missed/);
+});
+
 t.test('a server that replicates nothing has no such words', async (t) => {
   const { ended } = await extract(['shop.rows_', '--lag', '500ms'], { TABLEPIPE_MYSQL_URL: primary.url });
   t.equal(ended.code, 0);
