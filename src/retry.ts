@@ -1,5 +1,4 @@
 /** Retrying: one function with a time budget, full jitter, and the caller's own idea of what is permanent. */
-
 import { Failure } from './errors.js';
 
 /** True when the same thing would fail again: for anything but a Failure that calls itself temporary. */
